@@ -26,6 +26,7 @@ __all__ = [
     "SetAside",
     "Severity",
     "Verdict",
+    "record_id",
 ]
 
 Band = Literal["low", "elevated", "high", "critical"]
@@ -35,12 +36,30 @@ LADDER: Final[tuple[str, ...]] = get_args(Rung)
 Severity = Literal["low", "medium", "high", "critical"]
 SEVERITIES: Final[tuple[str, ...]] = get_args(Severity)
 
+_ID_DIGITS: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_ID_WIDTH: Final = 6
+
+
+def record_id(kind: Literal["A", "F", "R"], seq: int) -> str:
+    """Name an alert, a finding or a restriction after the journal record that caused it.
+
+    The digits are Crockford's base 32, which has no letters that read as digits.
+
+    >>> record_id("A", 41_337)
+    'A-0018BS'
+    """
+    digits = ""
+    while seq or len(digits) < _ID_WIDTH:
+        seq, digit = divmod(seq, len(_ID_DIGITS))
+        digits = _ID_DIGITS[digit] + digits
+    return f"{kind}-{digits}"
+
 
 class _Record(msgspec.Struct, frozen=True, kw_only=True):
     """What every record shares: frozen, keyword-only, compared by value."""
 
 
-class SetAside(_Record):
+class SetAside(_Record, frozen=True):
     """An input record that could not be used: where it stood, why, and what may help."""
 
     source_file: str
@@ -52,7 +71,7 @@ class SetAside(_Record):
     """First bytes of the record, made printable; secrets redacted."""
 
 
-class Reason(_Record):
+class Reason(_Record, frozen=True):
     """One feature's share in a surprise, in bits and in words."""
 
     feature: str
@@ -65,7 +84,7 @@ class Reason(_Record):
     """What a colleague would say: `first time from network AS64500`."""
 
 
-class Score(_Record):
+class Score(_Record, frozen=True):
     """What the model says of one event."""
 
     seq: int
@@ -79,7 +98,7 @@ class Score(_Record):
     reasons: tuple[Reason, ...] = ()
 
 
-class Finding(_Record):
+class Finding(_Record, frozen=True):
     """An event whose surprise was worth telling."""
 
     id: str
@@ -100,7 +119,7 @@ class Finding(_Record):
     alert_id: str
 
 
-class Evidence(_Record):
+class Evidence(_Record, frozen=True):
     """Why an entity's standing should change; comes from behaviour, network, pool or a person."""
 
     entity: str
@@ -111,7 +130,7 @@ class Evidence(_Record):
     expires: datetime
 
 
-class Risk(_Record):
+class Risk(_Record, frozen=True):
     """An entity's standing now, with its causes and the time it lapses."""
 
     entity: str
@@ -121,7 +140,7 @@ class Risk(_Record):
     lapses: datetime | None
 
 
-class Alert(_Record):
+class Alert(_Record, frozen=True):
     """What a person sees: the findings of one story."""
 
     id: str
@@ -141,7 +160,7 @@ class Alert(_Record):
     verdict: Literal["open", "true", "false"] = "open"
 
 
-class Restriction(_Record):
+class Restriction(_Record, frozen=True):
     """What an entity may not do, until when, why, and whether it is enforced or only recorded."""
 
     id: str
@@ -158,7 +177,7 @@ class Restriction(_Record):
     note: str = ""
 
 
-class Verdict(_Record):
+class Verdict(_Record, frozen=True):
     """What became known of an event, and when: an analyst's word, or a chargeback days later."""
 
     seq: int
