@@ -1,0 +1,1 @@
+"""What may pass: the standing of entities, and later identity, policy and decisions."""
