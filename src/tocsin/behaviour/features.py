@@ -1,0 +1,74 @@
+"""What is looked at in every event, in the order the kernels index it.
+
+A feature is something a colleague would name. Nine are values an entity has or has not used before;
+seven are quantities. `FAMILY` says which features speak of the same thing: two features of one family
+are one witness, not two.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = [
+    "FEATURE_COUNT",
+    "ACTION",
+    "ADDRESS",
+    "AGENT",
+    "AMOUNT",
+    "BYTES",
+    "CATEGORICAL",
+    "COUNT",
+    "COUNTERPARTY",
+    "COUNTRY",
+    "DEVICE",
+    "FAMILIES",
+    "FAMILY",
+    "FEATURES",
+    "HOUR",
+    "KIND_AMOUNT",
+    "NETWORK",
+    "RATE_PAIR",
+    "RATE_SUBJECT",
+    "RATE_TARGET",
+    "RESOURCE",
+    "SIZES",
+    "SUBNET",
+    "VOLUME",
+    "WEEKDAY",
+]
+
+ACTION, RESOURCE, COUNTERPARTY, ADDRESS, SUBNET, NETWORK, COUNTRY, AGENT, DEVICE = range(9)
+CATEGORICAL: Final = 9
+"""How many features are values; they come first."""
+
+HOUR, WEEKDAY, BYTES, COUNT, AMOUNT, KIND_AMOUNT, VOLUME, RATE_SUBJECT, RATE_PAIR, RATE_TARGET = range(9, 19)
+FEATURE_COUNT: Final = 19
+"""How many features there are."""
+
+SIZES: Final = (BYTES, COUNT, AMOUNT)
+
+FEATURES: Final = (
+    "action",
+    "resource",
+    "counterparty",
+    "address",
+    "subnet",
+    "network",
+    "country",
+    "agent",
+    "device",
+    "hour",
+    "weekday",
+    "bytes",
+    "count",
+    "amount",
+    "amount_overall",
+    "volume",
+    "rate",
+    "rate_pair",
+    "rate_target",
+)
+
+FAMILIES: Final = ("what", "whom", "where", "how", "when", "much", "often")
+FAMILY: Final = (0, 0, 1, 2, 2, 2, 2, 3, 3, 4, 4, 5, 5, 5, 5, 5, 6, 6, 6)
+"""Index into `FAMILIES` of each feature."""

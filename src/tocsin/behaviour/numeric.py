@@ -1,0 +1,89 @@
+"""Small arithmetic that every kernel shares: mixing, decay, logarithms, prefetch.
+
+No fast-math anywhere: the same journal must give the same bits on every machine.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from llvmlite import ir
+from numba import njit, types
+from numba.extending import intrinsic
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["HALF", "decay", "fast_log2", "kept_after", "mix", "pair_key", "prefetch"]
+
+_M1: Final = np.uint64(0xBF58476D1CE4E5B9)
+_M2: Final = np.uint64(0x94D049BB133111EB)
+_GOLDEN: Final = np.uint64(0x9E3779B97F4A7C15)
+_ONE: Final = np.uint64(1)
+_MANTISSA: Final = np.int64(0x000FFFFFFFFFFFFF)
+_EXPONENT_OF_ONE: Final = np.int64(0x3FF0000000000000)
+HALF: Final = 0.5
+
+
+@njit(cache=True, inline="always")
+def mix(x: np.uint64) -> np.uint64:
+    """Finaliser of SplitMix64 (Steele, Lea and Flood 2014): a bijection, so no two keys ever meet here."""
+    x ^= x >> np.uint64(30)
+    x *= _M1
+    x ^= x >> np.uint64(27)
+    x *= _M2
+    return x ^ (x >> np.uint64(31))
+
+
+@njit(cache=True, inline="always")
+def pair_key(a: np.uint64, b: np.uint64) -> np.uint64:
+    """One 64-bit key for an ordered pair; never 0, which marks an empty place."""
+    return mix(a + _GOLDEN * (b | _ONE)) | _ONE
+
+
+@njit(cache=True, inline="always")
+def decay(elapsed: float, half_life: float) -> float:
+    """Weight left after `elapsed`, in the units of `half_life`; time that runs backwards takes nothing away."""
+    if elapsed <= 0:
+        return 1.0
+    return 2.0 ** (-elapsed / half_life)
+
+
+@njit(cache=True, inline="always")
+def kept_after(decays: np.ndarray, hours: int) -> float:
+    """Weight left after so many whole hours, from a table; time that runs backwards takes nothing away."""
+    return decays[min(max(hours, 0), len(decays) - 1)]
+
+
+@njit(cache=True, inline="always")
+def fast_log2(x: float) -> float:
+    """`log2` of a positive normal number, within 1e-7.
+
+    The mantissa is folded into [sqrt(1/2), sqrt(2)) and `atanh`'s series is summed to the ninth power.
+    """
+    bits = np.float64(x).view(np.int64)
+    exponent = (bits >> 52) - 1023
+    m = np.int64((bits & _MANTISSA) | _EXPONENT_OF_ONE).view(np.float64)
+    if m > 1.4142135623730951:  # noqa: PLR2004 - the square root of two
+        m *= HALF
+        exponent += 1
+    t = (m - 1.0) / (m + 1.0)
+    t2 = t * t
+    series = 1.0 + t2 * (1 / 3 + t2 * (1 / 5 + t2 * (1 / 7 + t2 * (1 / 9))))
+    return exponent + 2.8853900817779268 * t * series
+
+
+@intrinsic  # type: ignore[untyped-decorator] # numba ships no annotations
+def prefetch(typingctx: Any, address: Any) -> tuple[Any, Callable[..., Any]]:  # noqa: ARG001, ANN401 - numba's protocol
+    """Ask the processor for the cache line at `address` (an integer); a hint, never a load."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:  # noqa: ARG001, ANN401 - numba's protocol
+        pointer = builder.inttoptr(args[0], ir.IntType(8).as_pointer())
+        int32 = ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [pointer.type, int32, int32, int32])
+        function = builder.module.declare_intrinsic("llvm.prefetch", (pointer.type,), kind)
+        builder.call(function, [pointer, int32(0), int32(3), int32(1)])
+        return context.get_dummy_value()
+
+    return types.void(types.intp), codegen

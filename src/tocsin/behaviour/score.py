@@ -1,0 +1,268 @@
+"""One pass: each event is scored against what its subject is known to do, and then teaches it.
+
+The functions here take the state apart and put it back together; a batch of one is a batch.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from tocsin.behaviour.calibrate import (
+    BIN_BITS,
+    TOTAL_BIN,
+    bin_of,
+    close_calibration,
+    look_up,
+    stratum_of,
+    witness,
+)
+from tocsin.behaviour.cells import find_cell
+from tocsin.behaviour.features import (
+    ACTION,
+    ADDRESS,
+    AMOUNT,
+    BYTES,
+    CATEGORICAL,
+    COUNTRY,
+    FEATURE_COUNT,
+    HOUR,
+    KIND_AMOUNT,
+    RATE_SUBJECT,
+    VOLUME,
+    WEEKDAY,
+)
+from tocsin.behaviour.layout import (
+    CELL_HOUR,
+    CELL_N,
+    F_EVENTS_NOW,
+    F_GROUP,
+    F_OFFSET,
+    FACTS_FROM,
+    R_N,
+    R_SIZE,
+    R_TIME,
+    R_VOLUME_NOW,
+    SMALLEST_LOG,
+    Calibration,
+    Columns,
+    Entities,
+    Limits,
+    Out,
+    Parents,
+)
+from tocsin.behaviour.learn import learn, wake
+from tocsin.behaviour.numeric import fast_log2, kept_after, mix, prefetch
+from tocsin.behaviour.parents import backed_off, close_hours
+from tocsin.behaviour.quantities import hour_bits, own_hours, population_bits, size_bits, weekday_bits
+from tocsin.behaviour.values import own_share
+
+__all__ = ["score"]
+
+_COUNTED_AN_HOUR = 64
+"""Events of one entity in one hour that calibration counts; a flood must not make itself ordinary."""
+_AHEAD = 6
+_LATE = 4
+_FEATURE_SALT = np.uint64(0xD6E8FEB86659FD93)
+
+
+@njit(cache=True, inline="always")
+def _value_bits(ents, words, hours, parents, limits, slot, feature, key, hour, place, fact):  # noqa: ANN001, ANN202, PLR0913, E501 - inlined; typed by numba
+    """Raw bits of one value, and whether the entity owns it."""
+    row = ents.rows[slot]
+    seen = 0.0
+    if place >= 0 and words[place, CELL_N] > 0:
+        seen = words[place, CELL_N] * kept_after(limits.decays, hour - hours[place, CELL_HOUR])
+    own, mass = own_share(row, feature, seen)
+    fact[0] = seen
+    if own > mass:
+        return -fast_log2(min(own + mass * own, 1.0)), True
+    group = ents.facts[slot, F_GROUP]
+    used_by = np.zeros(2)
+    p = backed_off(parents.keys, parents.counts, parents.totals, feature, key, group, hour, used_by)
+    fact[1] = used_by[0] if group > 0 else used_by[1]
+    return -fast_log2(min(own + mass * p, 1.0)), seen > 0
+
+
+@njit(cache=True)
+def _where(ents, words, hours, parents, limits, cols, i, hour, keys, places, raw, facts):  # noqa: ANN001, ANN202, PLR0913 - typed by numba
+    """Raw bits along country, network, subnet and address: down to the first that is not owned, no further."""
+    slot = cols.slot[i]
+    if keys[ADDRESS] != 0:
+        places[ADDRESS] = find_cell(ents.cells, ents.facts, slot, keys[ADDRESS])
+        if places[ADDRESS] >= 0 and words[places[ADDRESS], CELL_N] > 0:
+            raw[ADDRESS], _ = _value_bits(
+                ents, words, hours, parents, limits, slot, ADDRESS, keys[ADDRESS], hour, places[ADDRESS], facts[ADDRESS]
+            )
+            return
+    owned = True
+    for feature in range(COUNTRY, ADDRESS - 1, -1):
+        if keys[feature] == 0:
+            continue
+        if feature != ADDRESS:
+            places[feature] = find_cell(ents.cells, ents.facts, slot, keys[feature])
+        if owned:
+            raw[feature], owned = _value_bits(
+                ents, words, hours, parents, limits, slot, feature, keys[feature], hour, places[feature], facts[feature]
+            )
+
+
+@njit(cache=True)
+def _values(ents, words, hours, parents, limits, cols, i, hour, keys, places, raw, facts):  # noqa: ANN001, ANN202, PLR0913 - typed by numba
+    slot = cols.slot[i]
+    for feature in range(CATEGORICAL):
+        value = cols.values[i, feature]
+        keys[feature] = mix(value + np.uint64(feature) * _FEATURE_SALT) | np.uint64(1) if value != 0 else np.uint64(0)
+        places[feature] = -1
+        raw[feature] = -1.0
+    for feature in range(CATEGORICAL):
+        if keys[feature] == 0 or ADDRESS <= feature <= COUNTRY:
+            continue
+        places[feature] = find_cell(ents.cells, ents.facts, slot, keys[feature])
+        raw[feature], _ = _value_bits(
+            ents, words, hours, parents, limits, slot, feature, keys[feature], hour, places[feature], facts[feature]
+        )
+    _where(ents, words, hours, parents, limits, cols, i, hour, keys, places, raw, facts)
+
+
+@njit(cache=True)
+def _quantities(ents, parents, cols, i, raw, facts):  # noqa: ANN001, ANN202, PLR0913 - typed by numba
+    slot = cols.slot[i]
+    row = ents.rows[slot]
+    kind = cols.kind[i]
+    group = ents.facts[slot, F_GROUP]
+    circle = parents.hours[group]
+    total = float(parents.circle_totals[group, 0])
+    half = cols.half[i]
+    raw[HOUR] = hour_bits(row, circle, total, half)
+    facts[HOUR, 0] = own_hours(row, half)
+    facts[HOUR, 1] = row[R_TIME]
+    raw[WEEKDAY] = weekday_bits(row, circle, total, cols.weekday[i])
+    facts[WEEKDAY, 0] = row[R_TIME]
+    for which in range(3):
+        value = cols.sizes[i, which]
+        raw[BYTES + which] = -1.0
+        if value == value:  # noqa: PLR0124 - not NaN
+            raw[BYTES + which] = size_bits(row, which, parents.sizes[kind, which], value, facts[BYTES + which])
+    raw[KIND_AMOUNT] = -1.0
+    if raw[AMOUNT] >= 0:
+        raw[KIND_AMOUNT] = population_bits(parents.sizes[kind, 2], cols.sizes[i, 2], facts[KIND_AMOUNT])
+    raw[VOLUME] = -1.0
+    if cols.quantity[i] == cols.quantity[i]:  # noqa: PLR0124 - not NaN
+        moved = fast_log2(1.0 + max(row[R_VOLUME_NOW] + cols.quantity[i], 0.0))
+        raw[VOLUME] = size_bits(row, 3, parents.sizes[kind, 3], moved, facts[VOLUME])
+    for which in range(3):
+        raw[RATE_SUBJECT + which] = cols.rates[i, which, 0]
+        facts[RATE_SUBJECT + which, 0] = cols.rates[i, which, 1]
+        facts[RATE_SUBJECT + which, 1] = cols.rates[i, which, 2]
+
+
+@njit(cache=True, inline="always")
+def _known(row, feature):  # noqa: ANN001, ANN202 - inlined; typed by numba
+    """How many units the entity has of what this feature looks at."""
+    if feature < CATEGORICAL:
+        return row[R_N + feature]
+    if feature <= WEEKDAY:
+        return row[R_TIME]
+    if feature <= AMOUNT:
+        return row[R_SIZE + 3 * (feature - BYTES)]
+    if feature == VOLUME:
+        return row[R_SIZE + 9]
+    return row[R_N + ACTION]
+
+
+@njit(cache=True)
+def _weigh(ents, calib, cols, out, i, raw):  # noqa: ANN001, ANN202, PLR0913 - typed by numba
+    """Calibrate every feature, add the witnesses, calibrate the sum; count all of it for the hours to come."""
+    slot = cols.slot[i]
+    row = ents.rows[slot]
+    kind = cols.kind[i]
+    counts = ents.facts[slot, F_EVENTS_NOW] < _COUNTED_AN_HOUR
+    ents.facts[slot, F_EVENTS_NOW] += counts
+    total = float(cols.extra[i])
+    best_where = 0.0
+    for feature in range(FEATURE_COUNT):
+        x = 0.0
+        if raw[feature] >= 0:
+            stratum = stratum_of(_known(row, feature))
+            x = max(look_up(calib.table[kind, stratum, feature], raw[feature], BIN_BITS), 0.0)
+            if counts:
+                calib.pending[kind, stratum, feature, bin_of(raw[feature], BIN_BITS)] += 1
+                calib.dirty[kind, stratum] = 1
+        out.x[i, feature] = x
+        if ADDRESS <= feature <= COUNTRY:
+            best_where = max(best_where, x)
+        else:
+            total += calib.weights[kind, feature] * witness(x)
+    for feature in range(ADDRESS, COUNTRY + 1):
+        if best_where > 0 and out.x[i, feature] == np.float32(best_where):
+            total += calib.weights[kind, feature] * witness(best_where)
+            best_where = 0.0
+        else:
+            out.x[i, feature] = 0.0
+    stratum = stratum_of(row[R_N + ACTION])
+    spread = np.cbrt(total) ** 2
+    out.known[i] = row[R_N + ACTION]
+    out.surprise[i] = total
+    out.tail[i] = max(look_up(calib.table[kind, stratum, FEATURE_COUNT], spread, TOTAL_BIN), 0.0)
+    if counts:
+        calib.pending[kind, stratum, FEATURE_COUNT, bin_of(spread, TOTAL_BIN)] += 1
+        calib.dirty[kind, stratum] = 1
+
+
+@njit(cache=True, inline="always")
+def _look_ahead(ents, cols, i):  # noqa: ANN001, ANN202 - inlined; typed by numba
+    slot = cols.slot[i]
+    row = ents.rows.ctypes.data + slot * ents.rows.strides[0]
+    for line in range(0, ents.rows.strides[0], 64):
+        prefetch(row + line)
+    prefetch(ents.cells.ctypes.data + (np.int64(ents.facts[slot, F_OFFSET]) << SMALLEST_LOG) * 16)
+
+
+@njit(cache=True)
+def score(  # noqa: PLR0913 - the whole state, passed flat
+    ents: Entities,
+    words: np.ndarray,
+    hours: np.ndarray,
+    parents: Parents,
+    calib: Calibration,
+    cols: Columns,
+    out: Out,
+    start: int,
+    limits: Limits,
+) -> int:
+    """Score events from `start` on and let each teach; the number of the first event there was no room for.
+
+    `words` and `hours` view `ents.cells` as float32 and int32. Late events are passed over: their bits are NaN.
+    """
+    keys = np.zeros(CATEGORICAL, np.uint64)
+    places = np.zeros(CATEGORICAL, np.int64)
+    raw = np.zeros(FEATURE_COUNT)
+    facts = np.zeros((FEATURE_COUNT, 2))
+    block = 4 << limits.max_log
+    for i in range(start, len(cols.slot)):
+        if ents.meta[1] + block > len(ents.cells) or parents.meta[0] * 3 + 128 > len(parents.keys) * 2:
+            return i
+        if i + _AHEAD < len(cols.slot):
+            _look_ahead(ents, cols, i + _AHEAD)
+        if cols.flags[i] & _LATE:
+            out.surprise[i] = np.nan
+            out.tail[i] = np.nan
+            continue
+        hour = cols.hour[i]
+        if hour > parents.meta[1]:
+            close_hours(
+                parents.totals, parents.hours, parents.circle_totals, parents.sizes, parents.meta, hour
+            )
+            close_calibration(calib.hist, calib.pending, calib.table, calib.dirty, limits.calibration_kept)
+        slot = cols.slot[i]
+        wake(ents, parents, limits, slot, hour)
+        _values(ents, words, hours, parents, limits, cols, i, hour, keys, places, raw, facts)
+        _quantities(ents, parents, cols, i, raw, facts)
+        _weigh(ents, calib, cols, out, i, raw)
+        if out.tail[i] >= FACTS_FROM:
+            for feature in range(FEATURE_COUNT):
+                out.facts[i, feature, 0] = facts[feature, 0]
+                out.facts[i, feature, 1] = facts[feature, 1]
+        learn(ents, words, hours, parents, limits, cols, i, hour, keys, places, out.tail[i])
+    return len(cols.slot)
