@@ -41,10 +41,11 @@ def rung_for(band: Band, *, absolute: bool) -> Rung:
 
 
 def by_person(  # noqa: PLR0913 - a restriction has so many parts, all named by keyword
-    entity: str, rung: Rung, *, hours: float, cause: str, by: str, seq: int, now: datetime, settings: RespondSettings
+    entity: str, rung: Rung, *, hours: float, cause: str, by: str, now: datetime, settings: RespondSettings
 ) -> Restriction:
-    """Restrict by a person's decision, which is always enforced; `seq` is that of its control record.
+    """Restrict by a person's decision, which is always enforced.
 
+    Its id follows from the microsecond of the decision, a number no journal's count comes near.
     Raises Refused for a break-glass entity at `limit` or `suspend`.
     """
     if rung in _HARD_RUNGS and entity in settings.break_glass:
@@ -53,7 +54,7 @@ def by_person(  # noqa: PLR0913 - a restriction has so many parts, all named by 
             hint="take it off `respond.break_glass` first, or use `step_up`",
         )
     return Restriction(
-        id=record_id("R", seq),
+        id=record_id("R", round(now.timestamp() * 1_000_000)),
         entity=entity,
         rung=rung,
         cause=cause[:MAX_CAUSE_CHARS],

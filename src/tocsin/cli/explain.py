@@ -1,0 +1,43 @@
+"""`tocsin explain`: why something rang, in words and numbers."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+import typer
+
+from tocsin.cli.casefile import Case, alert_with_evidence, finding_named
+from tocsin.cli.opening import open_home
+from tocsin.cli.options import ConfigFile, HomePath, JsonFlag, OutputMode
+from tocsin.cli.output import Output, Printer
+from tocsin.cli.render import alert_full, finding_full
+
+__all__ = ["explain"]
+
+MAX_STEPS: Final = 5
+"""Findings explained one by one under their alert; any other by its own id."""
+
+
+def explain(
+    record_id: Annotated[str, typer.Argument(metavar="ID", help="An alert (`A-…`) or a finding (`F-…`).")],
+    home: HomePath = None,
+    config: ConfigFile = None,
+    output: OutputMode = Output.human,
+    as_json: JsonFlag = False,
+) -> None:
+    """Explain an alert or a finding: reasons, numbers, places."""
+    printer = Printer(output, as_json=as_json)
+    with open_home(config, home) as opened:
+        if record_id.upper().startswith("F-"):
+            finding = finding_named(opened.records, record_id)
+            printer.one(finding, finding_full)
+            return
+        case = alert_with_evidence(opened.records, record_id)
+    printer.one(case, _every_step)
+
+
+def _every_step(printer: Printer, case: Case) -> None:
+    alert_full(printer, case.alert, case.findings, case.restrictions)
+    for finding in case.findings[:MAX_STEPS]:
+        printer.line()
+        finding_full(printer, finding)

@@ -1,0 +1,122 @@
+"""The one place where a command brings in what is heavy: settings, the home, the engine.
+
+Imports stand inside functions here so that `tocsin --help` and completion answer at once.
+"""
+# ruff: noqa: PLC0415 - see above
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from tocsin.cli.progress import Watch
+from tocsin.errors import StoreError
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from tocsin.config import Entities, Loaded, Settings
+    from tocsin.engine import Engine, ReplayReport
+    from tocsin.store import Home
+
+__all__ = [
+    "ReplayArguments",
+    "drill",
+    "home_at",
+    "home_of",
+    "load_entities",
+    "load_settings",
+    "now",
+    "open_engine",
+    "open_home",
+    "plain_settings",
+    "run_replay",
+]
+
+
+class ReplayArguments(msgspec.Struct, frozen=True, kw_only=True):
+    """What to replay; the engine's request, before the engine is there."""
+
+    paths: list[str]
+    format: str | None = None
+    mapping: Path | None = None
+    scores: Path | None = None
+    labels: Path | None = None
+    label_delay_s: float | None = None
+
+
+def now() -> datetime:
+    """Read the clock; the only place of the command line that does."""
+    return datetime.now(UTC)
+
+
+def load_settings(config: Path | None, flags: dict[str, object]) -> Loaded:
+    """Merge file, variables and flags; `flags` is keyed `section.key`, None where not given."""
+    from tocsin.config import find_file, load
+
+    plain = {key: str(value) if isinstance(value, Path) else value for key, value in flags.items()}
+    return load(config or find_file(os.environ, Path.cwd()), os.environ, plain)
+
+
+def plain_settings(flags: dict[str, object]) -> Settings:
+    """Take the defaults and `flags` alone, so that a demonstration is the same everywhere."""
+    from tocsin.config import load
+
+    return load(
+        None, {}, {key: str(value) if isinstance(value, Path) else value for key, value in flags.items()}
+    ).settings
+
+
+def load_entities(settings: Settings) -> Entities:
+    """Read the operator's file of entities when one is set."""
+    from tocsin import config
+
+    return config.load_entities(Path(settings.entities.file)) if settings.entities.file else config.Entities()
+
+
+def open_engine(settings: Settings) -> Engine:
+    """Open the engine on the home, as its one writer."""
+    from tocsin.engine import Engine
+
+    return Engine.open(Path(settings.home.path), settings, entities=load_entities(settings), clock=now)
+
+
+def open_home(config: Path | None, home: Path | None, *, writer: bool = False) -> Home:
+    """Open a home that is there already; raises StoreError when it is not."""
+    from tocsin.store import Home
+
+    return Home.open(home_at(load_settings(config, {"home.path": home}).settings), writer=writer)
+
+
+def home_of(path: Path) -> Home:
+    """Open a home for reading, where one is known to be."""
+    from tocsin.store import Home
+
+    return Home.open(path, writer=False)
+
+
+def home_at(settings: Settings) -> Path:
+    """Insist that there is a home where the settings say; raises StoreError when not."""
+    path = Path(settings.home.path)
+    if not path.is_dir():
+        raise StoreError(f"there is no home at `{path}`", hint="`tocsin replay PATH…` makes one; --home names another")
+    return path
+
+
+def run_replay(settings: Settings, request: ReplayArguments) -> ReplayReport:
+    """Replay logs over the home, showing how far it is."""
+    from tocsin.engine import ReplayRequest
+
+    with open_engine(settings) as engine, Watch() as watch:
+        return engine.replay(ReplayRequest(**msgspec.structs.asdict(request)), progress=watch)
+
+
+def drill() -> ModuleType:
+    """Bring in the drill, which needs NumPy and writes a town."""
+    import tocsin.drill
+
+    return tocsin.drill
