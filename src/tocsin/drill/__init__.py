@@ -3,5 +3,17 @@
 from __future__ import annotations
 
 from tocsin.drill.building import DEFAULT_START, BuildReport, build
+from tocsin.drill.grade import STORY_HEADER, BaselineGrade, Grade, StoryGrade
+from tocsin.drill.grading import grade, grade_alerts
 
-__all__ = ["DEFAULT_START", "BuildReport", "build"]
+__all__ = [
+    "DEFAULT_START",
+    "STORY_HEADER",
+    "BaselineGrade",
+    "BuildReport",
+    "Grade",
+    "StoryGrade",
+    "build",
+    "grade",
+    "grade_alerts",
+]

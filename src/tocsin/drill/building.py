@@ -48,7 +48,7 @@ class BuildReport(msgspec.Struct, frozen=True):
     migration_day: int | None
     events: int
     harmful: int
-    bytes: int
+    packed_bytes: int
     """Size of the packed event files."""
     stories: tuple[Story, ...]
     seconds: float
@@ -100,7 +100,7 @@ def build(  # noqa: PLR0913 - each is a property of the town
         migration_day=migration_day,
         events=sum(events for events, _ in sizes),
         harmful=sum(story.harmful for story in stories),
-        bytes=sum(size for _, size in sizes),
+        packed_bytes=sum(size for _, size in sizes),
         stories=tuple(stories),
         seconds=round(time.perf_counter() - began, 3),
     )
@@ -110,7 +110,9 @@ def _check(out: Path, seed: int, days: int, people: int, migration_day: int | No
     if seed < 0:
         raise UsageError(f"a seed of `{seed}` cannot be used", hint="seeds are whole numbers from 0")
     if not LEAST_PEOPLE <= people <= _MOST_PEOPLE:
-        raise UsageError(f"a town of `{people}` people", hint=f"between {LEAST_PEOPLE} and {_MOST_PEOPLE} can live there")
+        raise UsageError(
+            f"a town of `{people}` people", hint=f"between {LEAST_PEOPLE} and {_MOST_PEOPLE} can live there"
+        )
     if not LEAST_DAYS <= days <= _MOST_DAYS:
         raise UsageError(f"`{days}` days", hint=f"between {LEAST_DAYS} and {_MOST_DAYS}: the first 14 hold no story")
     if migration_day is not None and not 0 <= migration_day < days:

@@ -19,10 +19,26 @@ from tocsin.drill.vocabulary import TOOL_AGENTS, VERSION_STRIDE, Family, action_
 __all__ = ["MACHINE_ACTIONS", "MACHINE_POOLS", "day_of_machines", "owner_of"]
 
 MACHINE_ACTIONS: Final = action_code(
-    "object.get", "object.put", "object.list", "queue.receive", "queue.send", "table.query", "secret.read", "identity.get"
+    "object.get",
+    "object.put",
+    "object.list",
+    "queue.receive",
+    "queue.send",
+    "table.query",
+    "secret.read",
+    "identity.get",
 )
 _FAMILIES: Final = np.array(
-    [Family.BUCKET, Family.BUCKET, Family.BUCKET, Family.STREAM, Family.STREAM, Family.TABLE, Family.SECRET, Family.WHOAMI]
+    [
+        Family.BUCKET,
+        Family.BUCKET,
+        Family.BUCKET,
+        Family.STREAM,
+        Family.STREAM,
+        Family.TABLE,
+        Family.SECRET,
+        Family.WHOAMI,
+    ]
 )
 MACHINE_POOLS: Final = np.array([60, 60, 60, 40, 40, 24, 40, 1])
 _IDENTITY: Final = len(MACHINE_ACTIONS) - 1

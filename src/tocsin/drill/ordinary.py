@@ -13,15 +13,29 @@ from tocsin.drill.roles import ADMIN, ENGINEERING, THEMES, theme_actions
 from tocsin.drill.sizes import draw_sizes
 from tocsin.drill.tasks import Tasks, day_of_tasks
 from tocsin.drill.town import Town, favourite, stream
-from tocsin.drill.vocabulary import LOGIN, PROJECT_STRIDE, TOOL_AGENTS, VERSION_STRIDE, Family, action_code, resource_code
+from tocsin.drill.vocabulary import (
+    LOGIN,
+    PROJECT_STRIDE,
+    TOOL_AGENTS,
+    VERSION_STRIDE,
+    Family,
+    action_code,
+    resource_code,
+)
 
 __all__ = ["DAY_US", "day_of_people", "resource_of", "session_of"]
 
 DAY_US: Final = 86_400_000_000
 _ACTIONS: Final = theme_actions()
 _FAMILY: Final = np.array([theme.family for theme in THEMES])
-_EXPORTS: Final = {"drive": "drive.export", "crm": "crm.export", "ledger": "ledger.report", "table": "table.export",
-                   "repo": "repo.clone", "admin": "admin.log.export"}
+_EXPORTS: Final = {
+    "drive": "drive.export",
+    "crm": "crm.export",
+    "ledger": "ledger.report",
+    "table": "table.export",
+    "repo": "repo.clone",
+    "admin": "admin.log.export",
+}
 _EXPORT: Final = np.array([action_code(_EXPORTS[t.name])[0] if t.name in _EXPORTS else -1 for t in THEMES])
 _TOOL_THEMES: Final = np.array([t.name in ("repo", "table", "admin") for t in THEMES])
 _RANKS: Final = 14
@@ -43,9 +57,7 @@ def day_of_people(town: Town, calendar: Calendar, pools: Array, day: int) -> Col
     return concatenate([_actions(town, calendar, pools, day, tasks, rng), _logins(town, calendar, day, tasks, rng)])
 
 
-def _actions(
-    town: Town, calendar: Calendar, pools: Array, day: int, tasks: Tasks, rng: np.random.Generator
-) -> Columns:
+def _actions(town: Town, calendar: Calendar, pools: Array, day: int, tasks: Tasks, rng: np.random.Generator) -> Columns:
     size = tasks["size"] * np.where(tasks["bulk"], 6, 1)
     at = np.repeat(np.arange(len(size)), size)
     person, theme, place = tasks["person"][at], tasks["theme"][at], tasks["place"][at]
@@ -69,9 +81,7 @@ def _actions(
     )
 
 
-def _unfold(
-    town: Town, day: int, start_s: Array, size: Array, gap_s: Array, rng: np.random.Generator
-) -> Array:
+def _unfold(town: Town, day: int, start_s: Array, size: Array, gap_s: Array, rng: np.random.Generator) -> Array:
     """Times of a task's events: exponential gaps after its start."""
     gaps = rng.exponential(np.repeat(gap_s, size))
     total = np.cumsum(gaps)

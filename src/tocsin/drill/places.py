@@ -12,7 +12,19 @@ from tocsin.drill.plan import NETWORKS, address_code, networks
 from tocsin.drill.town import OFFICE_MOVE, Town
 from tocsin.drill.vocabulary import VERSION_STRIDE
 
-__all__ = ["CARRIER", "GUEST", "HOME", "OFFICE", "VPN", "address_at", "agent_on", "device_on", "device_text", "release", "usual_place"]
+__all__ = [
+    "CARRIER",
+    "GUEST",
+    "HOME",
+    "OFFICE",
+    "VPN",
+    "address_at",
+    "agent_on",
+    "device_on",
+    "device_text",
+    "release",
+    "usual_place",
+]
 
 OFFICE: Final = 0
 HOME: Final = 1
@@ -49,7 +61,9 @@ def address_at(town: Town, calendar: Calendar, place: Array, person: Array, day:
         [place == OFFICE, place == HOME, place == GUEST, place == CARRIER],
         [
             address_code(office, desk),
-            np.where(_hides(town, person, day), _private_exit(town, person, day), address_code(town.home[person], home)),
+            np.where(
+                _hides(town, person, day), _private_exit(town, person, day), address_code(town.home[person], home)
+            ),
             address_code(guest, room),
             address_code(town.carrier[person], roaming),
         ],
@@ -106,4 +120,3 @@ def device_text(code: int) -> str:
     """Write a device code as an inventory would name it."""
     person, which = divmod(code, 4)
     return f"{'phone' if which >= 2 else 'laptop'}-{person:05d}-{which % 2}"  # noqa: PLR2004 - two laptops, then two phones
-

@@ -27,7 +27,13 @@ class Theme(msgspec.Struct, frozen=True):
 THEMES: Final[tuple[Theme, ...]] = (
     Theme("mail", Family.MAILBOX, 0.0, 1, {"mail.read": 0.75, "mail.send": 0.25}),
     Theme("chat", Family.CHANNEL, 0.2, 8, {"chat.read": 0.6, "chat.post": 0.4}),
-    Theme("drive", Family.DRIVE, 0.25, 12, {"drive.list": 0.12, "drive.read": 0.58, "drive.write": 0.24, "drive.export": 0.06}),
+    Theme(
+        "drive",
+        Family.DRIVE,
+        0.25,
+        12,
+        {"drive.list": 0.12, "drive.read": 0.58, "drive.write": 0.24, "drive.export": 0.06},
+    ),
     Theme("crm", Family.CRM, 0.0, 30, {"crm.read": 0.66, "crm.search": 0.15, "crm.update": 0.15, "crm.export": 0.04}),
     Theme("ticket", Family.QUEUE, 0.0, 14, {"ticket.read": 0.6, "ticket.update": 0.4}),
     Theme("repo", Family.REPO, 0.15, 20, {"repo.read": 0.5, "repo.clone": 0.15, "repo.push": 0.35}),
@@ -63,12 +69,18 @@ class Department(msgspec.Struct, frozen=True):
 DEPARTMENTS: Final[tuple[Department, ...]] = (
     Department("sales", 0.18, {"mail": 0.29, "chat": 0.15, "drive": 0.15, "crm": 0.4, "table": 0.01}),
     Department("support", 0.18, {"mail": 0.15, "chat": 0.15, "ticket": 0.4, "crm": 0.3}),
-    Department("engineering", 0.22, {"mail": 0.15, "chat": 0.2, "repo": 0.4, "drive": 0.08, "ticket": 0.1, "table": 0.07}),
+    Department(
+        "engineering", 0.22, {"mail": 0.15, "chat": 0.2, "repo": 0.4, "drive": 0.08, "ticket": 0.1, "table": 0.07}
+    ),
     Department("finance", 0.10, {"mail": 0.25, "chat": 0.1, "drive": 0.18, "ledger": 0.42, "table": 0.05}),
     Department("operations", 0.12, {"mail": 0.2, "chat": 0.15, "drive": 0.23, "ticket": 0.3, "table": 0.12}),
     Department("marketing", 0.09, {"mail": 0.3, "chat": 0.2, "drive": 0.36, "crm": 0.1, "table": 0.04}),
     Department("hr", 0.04, {"mail": 0.3, "chat": 0.1, "drive": 0.25, "hr": 0.35}),
-    Department("it", 0.04, {"mail": 0.12, "chat": 0.12, "ticket": 0.24, "admin": 0.4, "drive": 0.05, "table": 0.05, "crm": 0.02}),
+    Department(
+        "it",
+        0.04,
+        {"mail": 0.12, "chat": 0.12, "ticket": 0.24, "admin": 0.4, "drive": 0.05, "table": 0.05, "crm": 0.02},
+    ),
     Department("board", 0.03, {"mail": 0.45, "chat": 0.15, "drive": 0.3, "crm": 0.05, "ledger": 0.05}),
 )
 SALES: Final = 0

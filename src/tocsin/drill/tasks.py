@@ -129,7 +129,9 @@ def _incidents(town: Town, calendar: Calendar, day: int, rng: np.random.Generato
 
 def _tidying(town: Town, calendar: Calendar, day: int, rng: np.random.Generator) -> Tasks:
     """Honest leavers hand over: in the last days they download what they worked on."""
-    last = (town.leaves - day <= _TIDY_D) & calendar.working[day] & (mix(town.seed, 43, np.arange(town.people)) % 2 == 0)
+    last = (
+        (town.leaves - day <= _TIDY_D) & calendar.working[day] & (mix(town.seed, 43, np.arange(town.people)) % 2 == 0)
+    )
     staff = np.flatnonzero(last)
     person = np.repeat(staff, rng.integers(1, 4, len(staff)))
     place = np.where(town.remote[person] > 0.5, HOME, OFFICE)

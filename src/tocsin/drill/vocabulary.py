@@ -108,7 +108,17 @@ _FAMILIES: Final = (
     "secret/{:03d}",
     "identity",
 )
-_DEPARTMENTS_IN_PATH: Final = ("sales", "support", "engineering", "finance", "operations", "marketing", "hr", "it", "board")
+_DEPARTMENTS_IN_PATH: Final = (
+    "sales",
+    "support",
+    "engineering",
+    "finance",
+    "operations",
+    "marketing",
+    "hr",
+    "it",
+    "board",
+)
 _APPS: Final = ("portal", "phone", "console", "vpn")
 PROJECT_STRIDE: Final = 4096
 
@@ -116,17 +126,41 @@ PROJECT_STRIDE: Final = 4096
 class Family:
     """Codes of the kinds of resource; `resource_code` joins one with a number."""
 
-    APP, MAILBOX, CHANNEL, DRIVE, FILES, CRM, QUEUE, REPO, LEDGER, HR, CONSOLE, TABLE, BUCKET, STREAM, SECRET, WHOAMI = (
-        range(len(_FAMILIES))
-    )
+    (
+        APP,
+        MAILBOX,
+        CHANNEL,
+        DRIVE,
+        FILES,
+        CRM,
+        QUEUE,
+        REPO,
+        LEDGER,
+        HR,
+        CONSOLE,
+        TABLE,
+        BUCKET,
+        STREAM,
+        SECRET,
+        WHOAMI,
+    ) = range(len(_FAMILIES))
 
 
 AGENTS: Final[tuple[tuple[str, int], ...]] = (
-    ("Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/{v}.0.0.0 Safari/537.36", 143),
-    ("Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/{v}.0.0.0 Safari/537.36", 143),
+    (
+        "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/{v}.0.0.0 Safari/537.36",
+        143,
+    ),
+    (
+        "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/{v}.0.0.0 Safari/537.36",
+        143,
+    ),
     ("Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:{v}.0) Gecko/20100101 Firefox/{v}.0", 146),
     ("Mozilla/5.0 (X11; Linux x86_64; rv:{v}.0) Gecko/20100101 Firefox/{v}.0", 146),
-    ("Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/{v}.0.0.0 Safari/537.36 Edg/{v}.0.0.0", 143),
+    (
+        "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/{v}.0.0.0 Safari/537.36 Edg/{v}.0.0.0",
+        143,
+    ),
     ("TownMail/{v}.0 (iPhone; iOS 26.1)", 31),
     ("TownMail/{v}.0 (Linux; Android 16)", 31),
     ("aws-cli/2.{v}.0 Python/3.13.1 Linux/6.8.0", 30),

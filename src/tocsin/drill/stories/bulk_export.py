@@ -58,9 +58,7 @@ def _one_day(stage: Stage, rng: np.random.Generator, leaver: int, day: int, stre
     )
 
 
-def _resources(
-    stage: Stage, rng: np.random.Generator, leaver: int, day: int, tidying: Array, action: Array
-) -> Array:
+def _resources(stage: Stage, rng: np.random.Generator, leaver: int, day: int, tidying: Array, action: Array) -> Array:
     """Their own projects while tidying; else mostly other people's, a good part of other departments."""
     town, size = stage.town, len(tidying)
     crm = np.isin(action, verbs(rng, {"crm.export": 1.0}, 1))

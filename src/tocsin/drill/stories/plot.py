@@ -14,7 +14,18 @@ from tocsin.drill.plan import NETWORKS, TOWN_COUNTRIES, address_code, networks
 from tocsin.drill.town import Town
 from tocsin.drill.vocabulary import action_code
 
-__all__ = ["HARMFUL_ROLES", "KINDS", "ROLES", "Plot", "Stage", "at_local", "intruder_address", "one_of", "spread", "verbs"]
+__all__ = [
+    "HARMFUL_ROLES",
+    "KINDS",
+    "ROLES",
+    "Plot",
+    "Stage",
+    "at_local",
+    "intruder_address",
+    "one_of",
+    "spread",
+    "verbs",
+]
 
 KINDS: Final = ("admin-at-night", "leaked-key", "bulk-export", "credential-stuffing", "slow-poisoning")
 ROLES: Final = ("none", "tidy", "try", "enter", "groom", "look", "take")

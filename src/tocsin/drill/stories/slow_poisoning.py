@@ -35,8 +35,7 @@ def slow_poisoning(stage: Stage, rng: np.random.Generator, day: int, strength: f
     visits = visits[(rng.random(len(visits)) < 0.7) | (visits == visits[-1:])]  # noqa: PLR2004 - most working days
     address = intruder_address(rng, town, victim, nearby=0.75)
     parts = [
-        _visit(stage, rng, victim, int(d), address, n / max(1, len(visits) - 1), strength)
-        for n, d in enumerate(visits)
+        _visit(stage, rng, victim, int(d), address, n / max(1, len(visits) - 1), strength) for n, d in enumerate(visits)
     ]
     return Plot("slow-poisoning", strength, concatenate(parts))
 
