@@ -7,15 +7,18 @@ score, chosen at the day's end: an advantage over anything that must decide at o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 
-from tocsin.drill.columns import Array
 from tocsin.drill.features import FEATURES, Features, hour_distance, usual_hours
 from tocsin.drill.stories.programme import QUIET_DAYS
 from tocsin.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tocsin.drill.columns import Array
 
 __all__ = ["BASELINES", "flagged", "forest_scores", "z_scores"]
 

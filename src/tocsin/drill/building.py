@@ -5,8 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 import numpy as np
@@ -22,6 +21,9 @@ from tocsin.drill.town import Town, found, pool_sizes
 from tocsin.drill.truth import STORIES_FILE, TRUTH_FILE, TRUTH_SCHEMA, Story, describe_stories, mark_first, truth_of_day
 from tocsin.drill.writing import EVENTS_FOLDER, split_days, write_day
 from tocsin.errors import UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["DEFAULT_START", "BuildReport", "build"]
 
@@ -54,11 +56,11 @@ class BuildReport(msgspec.Struct, frozen=True):
     seconds: float
 
     def to_json(self) -> bytes:
-        """The report as one JSON document."""
+        """Write the report as one JSON document."""
         return msgspec.json.encode(self)
 
 
-def build(  # noqa: PLR0913 - each is a property of the town
+def build(
     out: Path,
     *,
     seed: int,

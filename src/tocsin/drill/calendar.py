@@ -88,7 +88,7 @@ def _rota(town: Town) -> Array:
 
 
 def _closes(start_us: int, day: int) -> bool:
-    """The last four days of a quarter and the three that follow."""
+    """Tell whether a day is one of the last four of a quarter or the three that follow."""
     date = datetime.fromtimestamp(start_us / 1e6, UTC) + timedelta(days=day)
     soon = date + timedelta(days=4)
     return (date.month in _QUARTER_MONTHS and soon.month != date.month) or (date.month % 3 == 1 and date.day <= 3)

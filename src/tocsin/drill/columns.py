@@ -59,7 +59,7 @@ def mix(*parts: Array | int) -> NDArray[np.int64]:
 
     The finaliser is splitmix64's (Steele, Lea and Flood 2014, figure 17).
     """
-    state = np.uint64(0x9E3779B97F4A7C15)
+    state: Any = np.uint64(0x9E3779B97F4A7C15)
     with np.errstate(over="ignore"):
         for part in parts:
             z = (np.asarray(part, np.int64).astype(np.uint64) + state) * np.uint64(0x9E3779B97F4A7C15)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 import numpy as np
@@ -11,9 +10,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json as pj
 
-from tocsin.drill.columns import Array
 from tocsin.drill.writing import EVENTS_FOLDER
 from tocsin.errors import SourceError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tocsin.drill.columns import Array
 
 __all__ = ["FEATURES", "HOUR_US", "Features", "hour_distance", "read_features", "usual_hours"]
 
@@ -96,11 +99,13 @@ def _count_in_hour(entity: Array, time_us: Array) -> Array:
     offset = time_us - time_us.min() + HOUR_US
     key = entity * (int(offset.max()) + 1) + offset
     ordered = np.sort(key)
-    return np.searchsorted(ordered, key, side="right") - np.searchsorted(ordered, key - HOUR_US, side="right")
+    return np.asarray(
+        np.searchsorted(ordered, key, side="right") - np.searchsorted(ordered, key - HOUR_US, side="right")
+    )
 
 
 def _first_times(entity: Array, value: Array) -> Array:
-    """True where a pair is met for the first time; rows stand in order of time."""
+    """Mark where a pair is met for the first time; rows stand in order of time."""
     first = np.zeros(len(entity), bool)
     first[np.unique(entity * (int(value.max()) + 2) + value + 1, return_index=True)[1]] = True
     return first
@@ -119,4 +124,4 @@ def usual_hours(features: Features, rows: Array, entities: int) -> Array:
 def hour_distance(hour: Array, usual: Array) -> Array:
     """Hours between two hours of the day, the short way round."""
     apart = np.abs(hour - usual) % 24
-    return np.minimum(apart, 24 - apart)
+    return np.asarray(np.minimum(apart, 24 - apart))

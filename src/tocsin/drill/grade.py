@@ -79,7 +79,7 @@ class Grade(msgspec.Struct, frozen=True):
         return any(2 * len(baseline.kinds) > self.kinds_in_all for baseline in self.baselines)
 
     def to_json(self) -> bytes:
-        """The grade as one JSON document, with what is derived."""
+        """Write the grade as one JSON document, with what is derived."""
         whole = msgspec.to_builtins(self) | {"caught": self.caught, "too_easy": self.too_easy}
         return msgspec.json.encode(whole)
 
@@ -88,7 +88,7 @@ class Grade(msgspec.Struct, frozen=True):
         return [_story_row(story) for story in self.stories]
 
     def summary(self) -> list[tuple[str, str]]:
-        """What holds for the whole, as pairs of what and how much."""
+        """Tell what holds for the whole, as pairs of what and how much."""
         asked = "" if self.asked_a_day is None else f", asked {self.asked_a_day:g}"
         pairs = [
             ("stories caught", f"{self.caught} of {len(self.stories)}"),

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path, PurePosixPath
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
-import pyarrow as pa
 
 from tocsin.drill.baselines import BASELINES, flagged
 from tocsin.drill.features import Features, read_features
 from tocsin.drill.grade import BaselineGrade, Grade, StoryGrade, Window, kinds_caught
 from tocsin.drill.stories.programme import QUIET_DAYS
 from tocsin.drill.truth import read_truth
-from tocsin.record import Alert, Finding
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from tocsin.record import Alert, Finding
 
 __all__ = ["grade", "grade_alerts"]
 
@@ -92,7 +95,7 @@ def _place(finding: Finding) -> _Place:
 
 
 def _grade_story(name: str, story: _StoryTruth, findings: list[Finding], caught_by: dict[str, set[str]]) -> StoryGrade:
-    """A story is caught by a finding on one of its harmful events; the alert that holds it names its subject."""
+    """Grade one story: it is caught by a finding on one of its harmful events, so by an alert that names its subject."""
     nth = {place: n for n, place in enumerate(story.places)}
     first = min((f for f in findings if _place(f) in nth), key=lambda f: nth[_place(f)], default=None)
     passed = len(story.places) if first is None else nth[_place(first)]

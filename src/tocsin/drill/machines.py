@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from tocsin.drill.calendar import Calendar
 from tocsin.drill.columns import Array, Columns, concatenate, make_columns, mix
 from tocsin.drill.ordinary import DAY_US
 from tocsin.drill.places import address_at, usual_place
@@ -15,6 +14,9 @@ from tocsin.drill.roles import ENGINEERING
 from tocsin.drill.sizes import draw_sizes
 from tocsin.drill.town import Town, stream
 from tocsin.drill.vocabulary import TOOL_AGENTS, VERSION_STRIDE, Family, action_code, resource_code
+
+if TYPE_CHECKING:
+    from tocsin.drill.calendar import Calendar
 
 __all__ = ["MACHINE_ACTIONS", "MACHINE_POOLS", "day_of_machines", "owner_of"]
 
@@ -55,13 +57,13 @@ def day_of_machines(town: Town, calendar: Calendar, day: int) -> Columns:
 
 
 def owner_of(town: Town, machine: Array) -> Array:
-    """The engineer who answers for a machine."""
+    """Name the engineer who answers for a machine."""
     engineers = np.flatnonzero(town.department == ENGINEERING)
     return engineers[mix(town.seed, 60, machine) % len(engineers)]
 
 
 def machine_agent(town: Town, machine: Array, day: int) -> Array:
-    """The client library a machine was built with, upgraded in its own time."""
+    """Agent code of the library a machine was built with, upgraded in its own time."""
     family = np.array(TOOL_AGENTS)[mix(town.seed, 61, machine) % len(TOOL_AGENTS)]
     return family * VERSION_STRIDE + (day + mix(town.seed, 62, machine) % 60) // 60
 
@@ -92,7 +94,7 @@ def resources_for(act: Array, number: Array) -> Array:
 
 def _routine(town: Town, day: int, rng: np.random.Generator) -> Columns:
     machines = np.arange(town.machines)
-    weekend = (day + town.weekday) % 7 >= 5  # noqa: PLR2004 - Saturday and Sunday
+    weekend = (day + town.weekday) % 7 >= 5  # Saturday and Sunday
     rate = np.exp(2.6 + mix(town.seed, 71, machines) % 180 / 100.0)
     rests = weekend & (mix(town.seed, 72, machines) % 3 == 0)
     backlog = rng.random(town.machines) < 0.015
@@ -112,7 +114,7 @@ def _routine(town: Town, day: int, rng: np.random.Generator) -> Columns:
         resource=np.where(asks, resources_for(act, act), resource),
         address=machine_address(town, at, day, nth // 6),
         agent=machine_agent(town, at, day),
-        failed=rng.random(len(at)) < 0.006,  # noqa: PLR2004 - timeouts and throttling
+        failed=rng.random(len(at)) < 0.006,  # timeouts and throttling
         **draw_sizes(rng, MACHINE_ACTIONS[act], volume),
     )
 
@@ -147,6 +149,6 @@ def _debugging(town: Town, calendar: Calendar, day: int, rng: np.random.Generato
         resource=resource,
         address=address_at(town, calendar, place[at], owner[at], day, at),
         agent=agent * VERSION_STRIDE + machine_agent(town, keys[at], day) % VERSION_STRIDE,
-        failed=rng.random(len(at)) < 0.08,  # noqa: PLR2004 - trying things out
+        failed=rng.random(len(at)) < 0.08,  # trying things out
         **draw_sizes(rng, MACHINE_ACTIONS[act], 1.0),
     )

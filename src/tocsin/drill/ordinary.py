@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from tocsin.drill.calendar import Calendar
 from tocsin.drill.columns import Array, Columns, concatenate, make_columns, mix, pick
 from tocsin.drill.places import CARRIER, VPN, address_at, agent_on, device_on, release
 from tocsin.drill.roles import ADMIN, ENGINEERING, THEMES, theme_actions
@@ -22,6 +21,9 @@ from tocsin.drill.vocabulary import (
     action_code,
     resource_code,
 )
+
+if TYPE_CHECKING:
+    from tocsin.drill.calendar import Calendar
 
 __all__ = ["DAY_US", "day_of_people", "resource_of", "session_of"]
 
@@ -45,7 +47,7 @@ _REFUSED: Final = 0.004
 _SESSION_SHIFT: Final = 22
 
 
-def session_of(town: Town, person: Array | int, day: int, place: Array | int, phone: Array | bool) -> Array:
+def session_of(town: Town, person: Array | int, day: int, place: Array | int, *, phone: Array | bool) -> Array:
     """Session number of a person on a device from a place that day."""
     return mix(town.seed, 50, person, day, place, np.asarray(phone, np.int64)) >> _SESSION_SHIFT
 
@@ -76,13 +78,13 @@ def _actions(town: Town, calendar: Calendar, pools: Array, day: int, tasks: Task
         device=device_on(town, person, day, place, phone),
         agent=_agents(town, person, day, theme, phone, at),
         failed=rng.random(len(at)) < np.where(strayed, 0.25, _REFUSED),
-        session=session_of(town, person, day, place, phone),
+        session=session_of(town, person, day, place, phone=phone),
         **draw_sizes(rng, action, factor),
     )
 
 
 def _unfold(town: Town, day: int, start_s: Array, size: Array, gap_s: Array, rng: np.random.Generator) -> Array:
-    """Times of a task's events: exponential gaps after its start."""
+    """Unfold tasks into the times of their events: exponential gaps after its start."""
     gaps = rng.exponential(np.repeat(gap_s, size))
     total = np.cumsum(gaps)
     ends = np.cumsum(size)
@@ -102,7 +104,7 @@ def _agents(town: Town, person: Array, day: int, theme: Array, phone: Array, tas
 def _choose_resource(
     town: Town, pools: Array, day: int, tasks: Tasks, at: Array, rng: np.random.Generator
 ) -> tuple[Array, Array]:
-    """What each event touches, and whether that lies outside the person's own department."""
+    """Choose what each event touches, and tell whether that lies outside the person's own department."""
     person, theme, whose = tasks["person"][at], tasks["theme"][at], tasks["whose"][at]
     once = rng.random((2, len(tasks["size"])))
     rank = np.minimum(rng.geometric(0.33, len(tasks["size"])) - 1, _RANKS)[at]
@@ -153,5 +155,5 @@ def _logins(town: Town, calendar: Calendar, day: int, tasks: Tasks, rng: np.rand
         device=device_on(town, person, day, place, phone),
         agent=agent_on(town, person, day, phone),
         failed=tries_left > 0,
-        session=np.where(tries_left > 0, -1, session_of(town, person, day, place, phone)),
+        session=np.where(tries_left > 0, -1, session_of(town, person, day, place, phone=phone)),
     )

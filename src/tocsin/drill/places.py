@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from tocsin.drill.calendar import Calendar
 from tocsin.drill.columns import Array, mix
 from tocsin.drill.plan import NETWORKS, address_code, networks
 from tocsin.drill.town import OFFICE_MOVE, Town
 from tocsin.drill.vocabulary import VERSION_STRIDE
+
+if TYPE_CHECKING:
+    from tocsin.drill.calendar import Calendar
 
 __all__ = [
     "CARRIER",
@@ -77,8 +79,8 @@ def _moved(town: Town, person: Array) -> Array:
 
 
 def _hides(town: Town, person: Array, day: int) -> Array:
-    """Some people at home go through a private tunnel that ends at a hosting provider."""
-    return (mix(town.seed, 32, person) % 10 == 0) & (mix(town.seed, 33, person, day) % 12 == 0)
+    """Tell who at home goes through a private tunnel that ends at a hosting provider."""
+    return np.asarray((mix(town.seed, 32, person) % 10 == 0) & (mix(town.seed, 33, person, day) % 12 == 0))
 
 
 def _private_exit(town: Town, person: Array, day: int) -> Array:
@@ -91,10 +93,10 @@ def _speaks_v6(network: Array) -> Array:
 
 
 def _exit(town: Town, person: Array, day: int) -> Array:
-    """The nearest exit, another one now and then, and another for all on days of maintenance."""
+    """Choose the nearest exit, another one now and then, and another for all on days of maintenance."""
     shifted = mix(town.seed, 27, day) % 12 == 0
     odd = mix(town.seed, 28, person, day) % 8 == 0
-    return _EXITS[(_NEAREST_EXIT[town.country[person]] + shifted + odd) % len(_EXITS)]
+    return np.asarray(_EXITS[(_NEAREST_EXIT[town.country[person]] + shifted + odd) % len(_EXITS)])
 
 
 def release(town: Town, person: Array, day: int) -> Array:
@@ -119,4 +121,4 @@ def device_on(town: Town, person: Array, day: int, place: Array, phone: Array) -
 def device_text(code: int) -> str:
     """Write a device code as an inventory would name it."""
     person, which = divmod(code, 4)
-    return f"{'phone' if which >= 2 else 'laptop'}-{person:05d}-{which % 2}"  # noqa: PLR2004 - two laptops, then two phones
+    return f"{'phone' if which >= 2 else 'laptop'}-{person:05d}-{which % 2}"  # two laptops, then two phones

@@ -11,11 +11,13 @@ An address is one integer, `network << HOST_BITS | host`, until it is written.
 from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv6Address
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 __all__ = [
     "ABROAD",

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from tocsin.drill.vocabulary import ACTIONS, Family, action_code
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 __all__ = ["ADMIN", "DEPARTMENTS", "ENGINEERING", "FINANCE", "SALES", "THEMES", "Department", "Theme", "theme_actions"]
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from tocsin.drill.columns import Array
 from tocsin.drill.vocabulary import ACTIONS
+
+if TYPE_CHECKING:
+    from tocsin.drill.columns import Array
 
 __all__ = ["draw_sizes"]
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from tocsin.drill.calendar import Calendar
 from tocsin.drill.columns import Array, mix, pick
 from tocsin.drill.places import CARRIER, GUEST, HOME, OFFICE, usual_place
 from tocsin.drill.roles import ADMIN, FINANCE, SALES, THEMES
-from tocsin.drill.town import Town
+
+if TYPE_CHECKING:
+    from tocsin.drill.calendar import Calendar
+    from tocsin.drill.town import Town
 
 __all__ = ["Tasks", "day_of_tasks"]
 
@@ -44,7 +46,7 @@ def day_of_tasks(town: Town, calendar: Calendar, day: int, rng: np.random.Genera
 
 
 def _tasks(rng: np.random.Generator, town: Town, person: Array, local_h: Array, **given: Array | bool | int) -> Tasks:
-    tasks = {
+    tasks: dict[str, Array | bool | int] = {
         "person": person,
         "theme": pick(rng, town.themes[person]),
         "start_s": (local_h - town.utc_offset_h[person]) * 3600.0,

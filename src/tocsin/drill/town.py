@@ -71,7 +71,7 @@ class Town(msgspec.Struct, frozen=True):
 
 
 def stream(seed: int, *place: int) -> np.random.Generator:
-    """Generator for one corner of the town, the same whatever else was drawn."""
+    """Make the generator of one corner of the town, the same whatever else was drawn."""
     return np.random.default_rng([seed, *place])
 
 
@@ -79,7 +79,8 @@ def pool_sizes(people: int) -> Array:
     """How many resources each department (rows) has in each theme (columns)."""
     heads = np.array([d.share for d in DEPARTMENTS]) * people
     least = np.array([t.pool_least for t in THEMES])
-    return np.maximum(least, (heads[:, None] * np.array([t.pool_per_person for t in THEMES])).astype(np.int64))
+    wanted = heads[:, None] * np.array([t.pool_per_person for t in THEMES])
+    return np.asarray(np.maximum(least, wanted.astype(np.int64)))
 
 
 def subject_text(town: Town, code: int) -> str:
@@ -145,7 +146,7 @@ def _departments(rng: np.random.Generator, people: int) -> Array:
 
 
 def _local(rng: np.random.Generator, country: Array, kind: str) -> Array:
-    """A network of a kind in everyone's own country, the first providers the largest."""
+    """Draw a network of a kind in everyone's own country, the first providers the largest."""
     options = [networks(kind, name) for name in TOWN_COUNTRIES]  # type: ignore[arg-type]
     chosen = np.minimum(rng.geometric(0.4, len(country)) - 1, 100)
     return np.array([options[c][n % len(options[c])] for c, n in zip(country, chosen, strict=True)])
@@ -159,6 +160,6 @@ def _theme_odds(rng: np.random.Generator, department: Array) -> Array:
 
 
 def favourite(town: Town, pools: Array, person: Array, theme: Array, rank: Array, day: int) -> Array:
-    """The project a person holds at a rank of their list; lists turn over slowly, each place in its own time."""
+    """Look up the project a person holds at a rank of their list; lists turn over slowly, each place in its own time."""
     epoch = (day + mix(town.seed, person, theme, rank) % 120) // 120
     return mix(town.seed, 7, person, theme, rank, epoch) % pools[town.department[person], theme]

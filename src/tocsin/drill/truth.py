@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tocsin.drill.columns import Columns
 from tocsin.drill.stories import HARMFUL_ROLES, ROLES, Plot
 from tocsin.drill.town import Town, subject_text
 from tocsin.drill.writing import day_name
 from tocsin.errors import SourceError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tocsin.drill.columns import Columns
 
 __all__ = ["STORIES_FILE", "TRUTH_FILE", "TRUTH_SCHEMA", "Story", "describe_stories", "read_truth", "truth_of_day"]
 

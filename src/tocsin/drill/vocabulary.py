@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
-from tocsin.event import Kind
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tocsin.event import Kind
 
 __all__ = [
     "ACTIONS",
@@ -29,6 +31,7 @@ __all__ = [
 
 RESOURCE_BITS: Final = 24
 VERSION_STRIDE: Final = 1000
+_CHROME: Final = "AppleWebKit/537.36 (KHTML, like Gecko) Chrome/{v}.0.0.0 Safari/537.36"
 
 
 class Action(msgspec.Struct, frozen=True):
@@ -148,17 +151,17 @@ class Family:
 
 AGENTS: Final[tuple[tuple[str, int], ...]] = (
     (
-        "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/{v}.0.0.0 Safari/537.36",
+        "Mozilla/5.0 (Windows NT 10.0; Win64; x64) " + _CHROME,
         143,
     ),
     (
-        "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/{v}.0.0.0 Safari/537.36",
+        "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) " + _CHROME,
         143,
     ),
     ("Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:{v}.0) Gecko/20100101 Firefox/{v}.0", 146),
     ("Mozilla/5.0 (X11; Linux x86_64; rv:{v}.0) Gecko/20100101 Firefox/{v}.0", 146),
     (
-        "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/{v}.0.0.0 Safari/537.36 Edg/{v}.0.0.0",
+        "Mozilla/5.0 (Windows NT 10.0; Win64; x64) " + _CHROME + " Edg/{v}.0.0.0",
         143,
     ),
     ("TownMail/{v}.0 (iPhone; iOS 26.1)", 31),

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import json
-from collections.abc import Callable
-from pathlib import Path
-from typing import IO, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +17,10 @@ from tocsin.drill.places import device_text
 from tocsin.drill.plan import HOST_BITS, NETWORKS, address_text
 from tocsin.drill.town import Town, subject_text
 from tocsin.drill.vocabulary import ACTIONS, agent_text, resource_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
 
 __all__ = ["EVENTS_FOLDER", "day_name", "split_days", "write_day"]
 
@@ -39,7 +42,7 @@ def write_day(out: Path, town: Town, day: int, columns: Columns) -> int:
     return path.stat().st_size
 
 
-def _write_lines(target: IO[bytes], town: Town, day: int, columns: Columns) -> None:
+def _write_lines(target: gzip.GzipFile, town: Town, day: int, columns: Columns) -> None:
     date = day_name(town, day)[len(EVENTS_FOLDER) + 1 :].partition(".")[0]
     millisecond = ((columns["time"] - town.start_us - day * DAY_US) // 1000).astype(np.int32)
     clock = pc.cast(pa.array(millisecond).cast(pa.time32("ms")), pa.string())
@@ -97,4 +100,4 @@ def split_days(town: Town, columns: Columns) -> list[Columns]:
     kept = take(columns, np.flatnonzero(inside))
     ordered = take(kept, np.argsort(kept["time"], kind="stable"))
     cuts = np.searchsorted(ordered["time"], town.start_us + np.arange(town.days + 1) * DAY_US)
-    return [take(ordered, slice(a, b)) for a, b in zip(cuts[:-1], cuts[1:], strict=True)]
+    return [take(ordered, slice(a, b)) for a, b in itertools.pairwise(cuts)]

@@ -31,10 +31,10 @@ def admin_at_night(stage: Stage, rng: np.random.Generator, day: int, strength: f
     hours = begin + spread(rng, looks + takes, 60.0 / strength)
     action = np.concatenate([verbs(rng, _LOOK, looks), verbs(rng, _TAKE, takes)])
     agent = agent_on(town, np.array([victim]), day, np.array([False]))[0]
-    if rng.random() < 0.5:  # noqa: PLR2004 - half of the thieves imitate the victim's browser
+    if rng.random() < 0.5:  # half of the thieves imitate the victim's browser
         agent = one_of(rng, np.array(BROWSERS)) * VERSION_STRIDE + agent % VERSION_STRIDE
     size = looks + takes
-    copied = rng.random() < 0.5  # noqa: PLR2004 - a cookie taken with its device name, or without
+    copied = rng.random() < 0.5  # a cookie taken with its device name, or without
     device = device_on(town, np.array([victim]), day, np.array([OFFICE]), np.array([False]))[0] if copied else -1
     columns = make_columns(
         size,
@@ -45,7 +45,7 @@ def admin_at_night(stage: Stage, rng: np.random.Generator, day: int, strength: f
         address=intruder_address(rng, town, victim),
         device=device,
         agent=agent,
-        failed=rng.random(size) < 0.04,  # noqa: PLR2004 - a few doors are locked
+        failed=rng.random(size) < 0.04,  # a few doors are locked
         session=session_of(town, victim, day, OFFICE, phone=False),
         role=np.where(np.arange(size) < looks, ROLES.index("look"), ROLES.index("take")),
         **draw_sizes(rng, action, np.where(np.arange(size) < looks, 1.0, 3.0 * strength)),

@@ -51,8 +51,8 @@ def _one_day(stage: Stage, rng: np.random.Generator, leaver: int, day: int, stre
         address=address_at(town, stage.calendar, place, person, day, np.zeros(size, np.int64)),
         device=device_on(town, person, day, place, np.zeros(size, bool)),
         agent=agent_on(town, person, day, np.zeros(size, bool)),
-        failed=rng.random(size) < 0.05,  # noqa: PLR2004 - not everything of others is open
-        session=session_of(town, person, day, place, np.zeros(size, bool)),
+        failed=rng.random(size) < 0.05,  # not everything of others is open
+        session=session_of(town, person, day, place, phone=False),
         role=np.where(tidying, ROLES.index("tidy"), ROLES.index("take")),
         **draw_sizes(rng, action, np.where(tidying, 1.0, 2.0 * strength) * town.volume[leaver]),
     )
@@ -64,7 +64,7 @@ def _resources(stage: Stage, rng: np.random.Generator, leaver: int, day: int, ti
     crm = np.isin(action, verbs(rng, {"crm.export": 1.0}, 1))
     theme = np.where(crm, _THEME_NAMES.index("crm"), _THEME_NAMES.index("drive"))
     own = np.full(size, town.department[leaver])
-    other = rng.random(size) < 0.45  # noqa: PLR2004 - somewhat under half
+    other = rng.random(size) < 0.45  # somewhat under half
     department = np.where(other & ~tidying, rng.integers(0, len(stage.pools), size), own)
     number = rng.integers(0, 1 << 30, size) % stage.pools[department, theme]
     person = np.full(size, leaver)

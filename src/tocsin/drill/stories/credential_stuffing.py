@@ -40,15 +40,15 @@ def credential_stuffing(stage: Stage, rng: np.random.Generator, day: int, streng
 
 
 def _agent(stage: Stage, person: Array, day: int) -> Array:
-    """A browser the tool pretends to be, another for each account."""
+    """Agent code of a browser the tool pretends to be, another for each account."""
     return np.array(BROWSERS)[person % len(BROWSERS)] * VERSION_STRIDE + release(stage.town, person, day)
 
 
 def _time(stage: Stage, day: int, seconds: Array) -> Array:
-    return stage.town.start_us + day * DAY_US + (seconds * 1e6).astype(np.int64)
+    return np.asarray(stage.town.start_us + day * DAY_US + (seconds * 1e6).astype(np.int64))
 
 
-def _knocks(  # noqa: PLR0913 - the columns of one burst
+def _knocks(
     stage: Stage,
     rng: np.random.Generator,
     day: int,

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 import numpy as np
 
-from tocsin.drill.calendar import Calendar
-from tocsin.drill.columns import Array, Columns
 from tocsin.drill.ordinary import DAY_US
 from tocsin.drill.plan import NETWORKS, TOWN_COUNTRIES, address_code, networks
-from tocsin.drill.town import Town
 from tocsin.drill.vocabulary import action_code
+
+if TYPE_CHECKING:
+    from tocsin.drill.calendar import Calendar
+    from tocsin.drill.columns import Array, Columns
+    from tocsin.drill.town import Town
 
 __all__ = [
     "HARMFUL_ROLES",
@@ -53,7 +55,7 @@ class Plot(msgspec.Struct, frozen=True):
 def at_local(town: Town, person: int, day: int, local_h: Array | float) -> Array:
     """Microseconds since 1970 of hours by a person's clock."""
     seconds = (np.asarray(local_h) - town.utc_offset_h[person]) * 3600.0
-    return town.start_us + day * DAY_US + (seconds * 1e6).astype(np.int64)
+    return np.asarray(town.start_us + day * DAY_US + (seconds * 1e6).astype(np.int64))
 
 
 def spread(rng: np.random.Generator, size: int, mean_gap_s: float) -> Array:
@@ -73,7 +75,7 @@ def verbs(rng: np.random.Generator, odds: dict[str, float], size: int) -> Array:
 
 
 def intruder_address(rng: np.random.Generator, town: Town, person: int | None, *, nearby: float = 0.3) -> int:
-    """An address the victim never had, in a network that other people of the town use too.
+    """Draw an address the victim never had, in a network that other people of the town use too.
 
     With odds `nearby` it is a home in the victim's own country (a rented proxy), else a hosting
     provider or a home anywhere.
@@ -83,7 +85,7 @@ def intruder_address(rng: np.random.Generator, town: Town, person: int | None, *
     if country is not None and rng.random() < nearby:
         candidates = networks("home", country)
     else:
-        candidates = networks("hosting") if rng.random() < 0.45 else networks("home")  # noqa: PLR2004 - about even
+        candidates = networks("hosting") if rng.random() < 0.45 else networks("home")  # about even
     network = one_of(rng, np.array([n for n in candidates if int(n) not in known]))
     host = int(rng.integers(1, 1 << NETWORKS[network].host_bits))
     return int(address_code(network, host))

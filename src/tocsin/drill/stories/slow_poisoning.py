@@ -32,7 +32,7 @@ def slow_poisoning(stage: Stage, rng: np.random.Generator, day: int, strength: f
     settled &= stage.calendar.working[day:last].sum(axis=0) >= min(2, last - day)
     victim = one_of(rng, np.flatnonzero(settled))
     visits = np.flatnonzero(stage.calendar.working[day:last, victim]) + day
-    visits = visits[(rng.random(len(visits)) < 0.7) | (visits == visits[-1:])]  # noqa: PLR2004 - most working days
+    visits = visits[(rng.random(len(visits)) < 0.7) | (visits == visits[-1:])]  # most working days
     address = intruder_address(rng, town, victim, nearby=0.75)
     parts = [
         _visit(stage, rng, victim, int(d), address, n / max(1, len(visits) - 1), strength) for n, d in enumerate(visits)
@@ -40,7 +40,7 @@ def slow_poisoning(stage: Stage, rng: np.random.Generator, day: int, strength: f
     return Plot("slow-poisoning", strength, concatenate(parts))
 
 
-def _visit(  # noqa: PLR0913 - one sitting of one story
+def _visit(
     stage: Stage,
     rng: np.random.Generator,
     victim: int,
@@ -57,7 +57,7 @@ def _visit(  # noqa: PLR0913 - one sitting of one story
     theme = np.where(action == verbs(rng, {"mail.read": 1.0}, 1)[0], _MAIL, _DRIVE)
     beyond = rng.random(size) < (0.6 if final else 0.35 * progress)
     known = favourite(town, stage.pools, who, theme, rng.integers(0, 8, size), day)
-    abroad = (town.department[victim] + 1 + (rng.random(size) < 0.3)) % len(stage.pools)  # noqa: PLR2004 - two neighbours
+    abroad = (town.department[victim] + 1 + (rng.random(size) < 0.3)) % len(stage.pools)  # two neighbours
     department = np.where(beyond, abroad, town.department[victim])
     number = np.where(beyond, rng.integers(0, 12, size), known) % stage.pools[department, theme]
     hours = town.start_h[victim] + rng.uniform(0.5, 7.5) + spread(rng, size, 80.0)
