@@ -87,7 +87,7 @@ def _tell(error: BaseException) -> int:
             fail(error.message, error.hint)
             return error.exit_status
         case typer.TyperException():
-            fail(error.format_message(), "see `tocsin --help`, or `--help` after any command")
+            fail(_plain(error.format_message()), "see `tocsin --help`, or `--help` after any command")
             return error.exit_code
         case KeyboardInterrupt() | typer.Abort():
             fail("interrupted", "what was acknowledged is kept; the same command continues")
@@ -97,3 +97,8 @@ def _tell(error: BaseException) -> int:
         case _:
             fail(f"unexpected {type(error).__name__}: {error}", "TOCSIN_DEBUG=1 shows where; please report it")
     return TocsinError.exit_status
+
+
+def _plain(message: str) -> str:
+    """Write Typer's messages as Tocsin writes its own: lower case, no final period."""
+    return message[:1].lower() + message[1:].rstrip(".")

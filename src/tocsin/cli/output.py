@@ -32,12 +32,20 @@ class Output(StrEnum):
     jsonl = "jsonl"
 
 
+class _Stdout(Console):
+    """Rich's console, leaving a reader that went away (`head`) to the one place that handles it."""
+
+    def on_broken_pipe(self) -> None:
+        """Let the error through; Rich would end the process with an exit code of its own."""
+        raise BrokenPipeError
+
+
 class Printer:
     """Writes one command's data to standard output."""
 
     def __init__(self, output: Output, *, as_json: bool = False) -> None:
         self.output = Output.json if as_json else output
-        self._console = Console(file=sys.stdout, soft_wrap=True, markup=False, highlight=False, emoji=False)
+        self._console = _Stdout(file=sys.stdout, soft_wrap=True, markup=False, highlight=False, emoji=False)
 
     @property
     def human(self) -> bool:

@@ -207,7 +207,7 @@ def _renewed(earlier: Restriction, decided: Restriction) -> Restriction:
     """Carry on an earlier restriction under its own id."""
     return msgspec.structs.replace(
         earlier,
-        cause=decided.cause,
+        cause=decided.cause if earlier.alert_id else earlier.cause,
         expires=max(earlier.expires, decided.expires),
         enforced=earlier.enforced or decided.enforced,
         state="active" if "active" in {earlier.state, decided.state} else "held",
