@@ -8,10 +8,9 @@ an exponential tail start it and carry it beyond what was ever seen, so that rar
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from tocsin.behaviour.layout import BINS, STRATA
-from tocsin.behaviour.numeric import fast_log2
+from tocsin.behaviour.numeric import fast_log2, inlined, kernel
 
 __all__ = ["BIN_BITS", "TOTAL_BIN", "bin_of", "close_calibration", "look_up", "refresh", "stratum_of", "witness"]
 
@@ -23,9 +22,10 @@ _PSEUDO = 4.0
 _PRIOR_SLOPE = 0.5
 """Bits that a raw bit is worth where nothing is known."""
 _TOTAL_SLOPE = 0.5
+_BEYOND = 0.1
 
 
-@njit(cache=True, inline="always")
+@inlined
 def stratum_of(known: float) -> int:
     """Which of eight strata: 0, 1, 2 to 3, 4 to 7 … 64 units and more."""
     s = 0
@@ -35,21 +35,23 @@ def stratum_of(known: float) -> int:
     return s
 
 
-@njit(cache=True, inline="always")
+@inlined
 def bin_of(value: float, width: float) -> int:
     """Bin of a value, clamped to the histogram."""
     return min(max(np.int64(value / width), 0), BINS - 1)
 
 
-@njit(cache=True, inline="always")
+@inlined
 def look_up(edges: np.ndarray, value: float, width: float) -> float:
-    """Calibrated bits of `value`, straight between the edges of its bin and on at the last slope beyond."""
+    """Calibrated bits of `value`, straight between the edges of its bin, rising slowly beyond the last."""
     place = value / width
-    k = min(max(np.int64(place), 0), BINS - 1)
+    if place >= BINS - 1:
+        return edges[BINS - 1] + (value - width * (BINS - 1)) * _BEYOND
+    k = max(np.int64(place), 0)
     return edges[k] + (place - k) * (edges[k + 1] - edges[k])
 
 
-@njit(cache=True)
+@kernel
 def refresh(hist: np.ndarray, edges: np.ndarray, width: float, slope: float) -> None:
     """Bits at each edge of one histogram, from the tail above it."""
     total = hist.sum() + _PSEUDO
@@ -60,7 +62,7 @@ def refresh(hist: np.ndarray, edges: np.ndarray, width: float, slope: float) -> 
         edges[k] = -fast_log2((tail + _PSEUDO * 2.0 ** (-slope * width * k)) / total)
 
 
-@njit(cache=True)
+@kernel
 def close_calibration(
     hist: np.ndarray, pending: np.ndarray, table: np.ndarray, dirty: np.ndarray, kept: float
 ) -> None:
@@ -84,7 +86,7 @@ def close_calibration(
                 )
 
 
-@njit(cache=True, inline="always")
+@inlined
 def witness(x: float) -> float:
     """What a feature adds to the whole: its calibrated bits to the power 3/2."""
     return x * np.sqrt(x)

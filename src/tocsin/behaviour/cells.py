@@ -8,7 +8,6 @@ itself, so neither memory nor batch size can change a score.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from tocsin.behaviour.layout import (
     CELL_HOUR,
@@ -18,6 +17,7 @@ from tocsin.behaviour.layout import (
     F_USED,
     SMALLEST_LOG,
 )
+from tocsin.behaviour.numeric import inlined, kernel
 
 __all__ = ["find_cell", "give_block", "insert_cell", "take_block"]
 
@@ -25,7 +25,7 @@ _FULL_NUMERATOR = 3
 _FULL_DENOMINATOR = 4
 
 
-@njit(cache=True, inline="always")
+@inlined
 def find_cell(cells: np.ndarray, facts: np.ndarray, slot: int, key: np.uint64) -> int:
     """Place of `key` in the block of `slot`, or -1."""
     log = facts[slot, F_LOG_SIZE]
@@ -44,7 +44,7 @@ def find_cell(cells: np.ndarray, facts: np.ndarray, slot: int, key: np.uint64) -
         i = (i + np.uint64(1)) & mask
 
 
-@njit(cache=True)
+@kernel
 def take_block(cells: np.ndarray, free: np.ndarray, meta: np.ndarray, log: int) -> int:
     """Offset (in smallest blocks) of an empty block of `2**log` cells; the caller made sure there is room."""
     offset = free[log]
@@ -58,16 +58,18 @@ def take_block(cells: np.ndarray, free: np.ndarray, meta: np.ndarray, log: int) 
     return offset
 
 
-@njit(cache=True)
+@kernel
 def give_block(cells: np.ndarray, free: np.ndarray, offset: int, log: int) -> None:
     """Return a block: emptied, and chained to the others of its size."""
     place = np.int64(offset) << SMALLEST_LOG
-    cells[place : place + (1 << log)] = np.uint64(0)
+    for i in range(place, place + (1 << log)):
+        cells[i, 0] = np.uint64(0)
+        cells[i, 1] = np.uint64(0)
     cells[place, 1] = np.uint64(free[log])
     free[log] = offset
 
 
-@njit(cache=True, inline="always")
+@inlined
 def _put(cells: np.ndarray, base: int, log: int, key: np.uint64, value: np.uint64) -> int:
     mask = np.uint64((1 << log) - 1)
     i = (key >> np.uint64(20)) & mask
@@ -79,17 +81,31 @@ def _put(cells: np.ndarray, base: int, log: int, key: np.uint64, value: np.uint6
     return place
 
 
-@njit(cache=True)
-def _kept(words: np.ndarray, n: np.ndarray, hours: np.ndarray, hour: int, room: int) -> np.ndarray:
-    """Which of a full block's cells stay: never more than `room`; those seen most, the newest first among equals."""
-    rank = np.empty(len(words), np.float64)
-    for i in range(len(words)):
-        on_probation = n[i] <= 0 and hours[i] < hour
-        rank[i] = (0.0 if on_probation else 1e12 + max(n[i], np.float32(0)) * 1e6) + hours[i]
-    return np.argsort(-rank, kind="mergesort")[:room]
+@kernel
+def _rank(n: float, last: int, hour: int) -> float:
+    """What a cell is worth: values on probation from earlier hours least, then those seen least, the oldest first."""
+    if n <= 0 and last < hour:
+        return float(last)
+    return 1e9 + max(n, np.float32(0)) * 1e9 + last
 
 
-@njit(cache=True)
+@kernel
+def _bar(words: np.ndarray, hours: np.ndarray, base: int, size: int, hour: int, room: int) -> float:
+    """Rank that at most `room` cells of a full block exceed, found by bisection."""
+    low, high = -1.0, 1e18
+    for _ in range(100):
+        middle = 0.5 * (low + high)
+        above = 0
+        for place in range(base, base + size):
+            above += _rank(words[place, CELL_N], hours[place, CELL_HOUR], hour) > middle
+        if above > room:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+@kernel
 def _rebuild(  # noqa: PLR0913 - one kernel's state, passed flat
     cells: np.ndarray,
     words: np.ndarray,
@@ -101,26 +117,26 @@ def _rebuild(  # noqa: PLR0913 - one kernel's state, passed flat
     hour: int,
     max_log: int,
 ) -> None:
+    """Move a full block to one twice as large, or, at the bound, keep the better half of it."""
     old_log = facts[slot, F_LOG_SIZE]
     old_offset = np.int64(facts[slot, F_OFFSET])
     base = old_offset << SMALLEST_LOG
-    held = np.flatnonzero(cells[base : base + (1 << old_log), 0]) + base
-    saved = cells[held].copy()
-    log = old_log + 1
-    if log > max_log:
-        log = max_log
-        order = _kept(saved, words[held, CELL_N].copy(), hours[held, CELL_HOUR].copy(), hour, (1 << log) // 2)
-        saved = saved[order]
-    give_block(cells, free, old_offset, old_log)
+    size = 1 << old_log
+    log = min(old_log + 1, max_log)
+    bar = _bar(words, hours, base, size, hour, size // 2) if log == old_log else -2.0
     offset = take_block(cells, free, meta, log)
+    used = 0
+    for place in range(base, base + size):
+        if cells[place, 0] != np.uint64(0) and _rank(words[place, CELL_N], hours[place, CELL_HOUR], hour) > bar:
+            _put(cells, offset << SMALLEST_LOG, log, cells[place, 0], cells[place, 1])
+            used += 1
+    give_block(cells, free, old_offset, old_log)
     facts[slot, F_OFFSET] = offset
     facts[slot, F_LOG_SIZE] = log
-    facts[slot, F_USED] = len(saved)
-    for i in range(len(saved)):
-        _put(cells, offset << SMALLEST_LOG, log, saved[i, 0], saved[i, 1])
+    facts[slot, F_USED] = used
 
 
-@njit(cache=True)
+@kernel
 def insert_cell(  # noqa: PLR0913 - one kernel's state, passed flat
     cells: np.ndarray,
     words: np.ndarray,

@@ -19,6 +19,7 @@ __all__ = [
     "CELL_N",
     "KINDS",
     "STRATA",
+    "Bench",
     "Calibration",
     "Columns",
     "Entities",
@@ -75,7 +76,7 @@ F_TIMED: Final = 11
 """Last hour that the circles of time have counted."""
 FACT_WIDTH: Final = 12
 
-FLAG_PRIVILEGED: Final = 1
+FLAG_KNOWN_PRIVILEGED: Final = 1
 FLAG_FIXED_GROUP: Final = 2
 
 SMALLEST_LOG: Final = 3
@@ -173,6 +174,25 @@ class Out(NamedTuple):
 
 
 FACTS_FROM: Final = 5.0
+
+
+class Bench(NamedTuple):
+    """Room for one event's figures while it is scored."""
+
+    keys: np.ndarray
+    places: np.ndarray
+    raw: np.ndarray
+    facts: np.ndarray
+
+
+def new_bench() -> Bench:
+    """An empty bench."""
+    return Bench(
+        np.zeros(CATEGORICAL, np.uint64),
+        np.zeros(CATEGORICAL, np.int64),
+        np.zeros(FEATURE_COUNT),
+        np.zeros((FEATURE_COUNT, 2)),
+    )
 
 
 class Limits(NamedTuple):

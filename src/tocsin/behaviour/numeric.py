@@ -15,7 +15,14 @@ from numba.extending import intrinsic
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["HALF", "decay", "fast_log2", "kept_after", "mix", "pair_key", "prefetch"]
+__all__ = ["HALF",
+    "inlined",
+    "kernel", "decay", "fast_log2", "kept_after", "mix", "pair_key", "prefetch", "rehash"]
+
+kernel: Final = njit(cache=True, _nrt=False)
+"""How every kernel is compiled. They allocate nothing, so counting references to arrays is left out: it cost a
+third of the time of an event. `_nrt` is numba's own switch for that."""
+inlined: Final = njit(cache=True, _nrt=False, inline="always")
 
 _M1: Final = np.uint64(0xBF58476D1CE4E5B9)
 _M2: Final = np.uint64(0x94D049BB133111EB)
@@ -26,7 +33,7 @@ _EXPONENT_OF_ONE: Final = np.int64(0x3FF0000000000000)
 HALF: Final = 0.5
 
 
-@njit(cache=True, inline="always")
+@inlined
 def mix(x: np.uint64) -> np.uint64:
     """Finaliser of SplitMix64 (Steele, Lea and Flood 2014): a bijection, so no two keys ever meet here."""
     x ^= x >> np.uint64(30)
@@ -36,13 +43,13 @@ def mix(x: np.uint64) -> np.uint64:
     return x ^ (x >> np.uint64(31))
 
 
-@njit(cache=True, inline="always")
+@inlined
 def pair_key(a: np.uint64, b: np.uint64) -> np.uint64:
     """One 64-bit key for an ordered pair; never 0, which marks an empty place."""
     return mix(a + _GOLDEN * (b | _ONE)) | _ONE
 
 
-@njit(cache=True, inline="always")
+@inlined
 def decay(elapsed: float, half_life: float) -> float:
     """Weight left after `elapsed`, in the units of `half_life`; time that runs backwards takes nothing away."""
     if elapsed <= 0:
@@ -50,13 +57,13 @@ def decay(elapsed: float, half_life: float) -> float:
     return 2.0 ** (-elapsed / half_life)
 
 
-@njit(cache=True, inline="always")
+@inlined
 def kept_after(decays: np.ndarray, hours: int) -> float:
     """Weight left after so many whole hours, from a table; time that runs backwards takes nothing away."""
     return decays[min(max(hours, 0), len(decays) - 1)]
 
 
-@njit(cache=True, inline="always")
+@inlined
 def fast_log2(x: float) -> float:
     """`log2` of a positive normal number, within 1e-7.
 
@@ -87,3 +94,17 @@ def prefetch(typingctx: Any, address: Any) -> tuple[Any, Callable[..., Any]]:  #
         return context.get_dummy_value()
 
     return types.void(types.intp), codegen
+
+
+@kernel
+def rehash(keys: np.ndarray, rows: np.ndarray, new_keys: np.ndarray, new_rows: np.ndarray, shift: int) -> None:
+    """Move an open-addressed table into a larger empty one; `shift` is that of the table's own hash."""
+    mask = np.uint64(len(new_keys) - 1)
+    for j in range(len(keys)):
+        if keys[j] != np.uint64(0):
+            i = (keys[j] >> np.uint64(shift)) & mask
+            while new_keys[i] != np.uint64(0):
+                i = (i + np.uint64(1)) & mask
+            new_keys[i] = keys[j]
+            for column in range(rows.shape[1]):
+                new_rows[i, column] = rows[j, column]

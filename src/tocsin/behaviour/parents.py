@@ -8,13 +8,14 @@ Integer sums do not depend on order, so shards merge without changing a score.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from tocsin.behaviour.layout import GROUPS, HALF_HOURS, KINDS, WEEKDAYS
-from tocsin.behaviour.numeric import pair_key
+from tocsin.behaviour.numeric import inlined, kernel, pair_key
 
-__all__ = ["EPOCH_H", "UNIT", "add_use", "backed_off", "close_hours", "epoch_of"]
+__all__ = ["EPOCH_H", "PARENT_SHIFT", "UNIT", "add_use", "backed_off", "close_hours", "epoch_of"]
 
+PARENT_SHIFT = 16
+"""Which bits of a key choose its place."""
 UNIT = 16
 """One entity, in sixteenths."""
 EPOCH_H = 720
@@ -24,23 +25,23 @@ _CONCENTRATION = 1.0
 _CLOSED, _PENDING, _HOUR, _EPOCH = 0, 1, 2, 3
 
 
-@njit(cache=True, inline="always")
+@inlined
 def epoch_of(hour: int) -> int:
     """Which span of `EPOCH_H` hours this is."""
     return hour // EPOCH_H
 
 
-@njit(cache=True, inline="always")
+@inlined
 def _seek(keys: np.ndarray, key: np.uint64) -> int:
     """Place that holds `key`, or the empty one where it would go."""
     mask = np.uint64(len(keys) - 1)
-    i = (key >> np.uint64(16)) & mask
+    i = (key >> np.uint64(PARENT_SHIFT)) & mask
     while keys[i] != key and keys[i] != np.uint64(0):
         i = (i + np.uint64(1)) & mask
     return np.int64(i)
 
 
-@njit(cache=True, inline="always")
+@inlined
 def _settle(counts: np.ndarray, i: int, hour: int) -> None:
     """Fold what came before this hour into the closed count, then halve it for every epoch gone by."""
     if counts[i, _HOUR] < hour:
@@ -53,7 +54,7 @@ def _settle(counts: np.ndarray, i: int, hour: int) -> None:
             counts[i, _EPOCH] += gone
 
 
-@njit(cache=True, inline="always")
+@inlined
 def _read(keys: np.ndarray, counts: np.ndarray, key: np.uint64, hour: int) -> int:
     i = _seek(keys, key)
     if keys[i] == np.uint64(0):
@@ -62,7 +63,7 @@ def _read(keys: np.ndarray, counts: np.ndarray, key: np.uint64, hour: int) -> in
     return counts[i, _CLOSED]
 
 
-@njit(cache=True)
+@kernel
 def backed_off(  # noqa: PLR0913 - one kernel's state, passed flat
     keys: np.ndarray,
     counts: np.ndarray,
@@ -71,28 +72,29 @@ def backed_off(  # noqa: PLR0913 - one kernel's state, passed flat
     value: np.uint64,
     group: int,
     hour: int,
-    fact: np.ndarray,
-) -> float:
+) -> tuple[float, float]:
     """Probability that an entity of `group` uses `value`: group, then all, then what is new to everyone.
 
-    Interpolated Pitman-Yor with entity counts (Teh 2006; Kneser and Ney 1995). `fact[0]` is set to the number of
-    entities in the group that use it, `fact[1]` to the number over all.
+    Interpolated Pitman-Yor with entity counts (Teh 2006; Kneser and Ney 1995). The second figure is how many entities of the
+    group use it; of all, where there is no group.
     """
     everyone = _read(keys, counts, pair_key(value, np.uint64(feature)), hour) / UNIT
     n = totals[0, feature, 0] / UNIT
     kinds = float(totals[0, feature, 2])
     p = (max(everyone - _DISCOUNT, 0.0) + (_CONCENTRATION + _DISCOUNT * kinds) / (kinds + 1.0)) / (n + _CONCENTRATION)
-    fact[1] = everyone
+    users = everyone
     if group > 0:
-        among = _read(keys, counts, pair_key(value, np.uint64(feature + 64 * group)), hour) / UNIT
+        among = 0.0
+        if everyone > 0:
+            among = _read(keys, counts, pair_key(value, np.uint64(feature + 64 * group)), hour) / UNIT
         n = totals[group, feature, 0] / UNIT
         kinds = float(totals[group, feature, 2])
         p = (max(among - _DISCOUNT, 0.0) + (_CONCENTRATION + _DISCOUNT * kinds) * p) / (n + _CONCENTRATION)
-        fact[0] = among
-    return min(p, 1.0)
+        users = among
+    return min(p, 1.0), users
 
 
-@njit(cache=True, inline="always")
+@inlined
 def _add(keys: np.ndarray, counts: np.ndarray, meta: np.ndarray, key: np.uint64, hour: int) -> bool:
     i = _seek(keys, key)
     fresh = keys[i] == np.uint64(0)
@@ -108,7 +110,7 @@ def _add(keys: np.ndarray, counts: np.ndarray, meta: np.ndarray, key: np.uint64,
     return fresh
 
 
-@njit(cache=True)
+@kernel
 def add_use(  # noqa: PLR0913 - one kernel's state, passed flat
     keys: np.ndarray,
     counts: np.ndarray,
@@ -129,7 +131,7 @@ def add_use(  # noqa: PLR0913 - one kernel's state, passed flat
         totals[group, feature, 3] += fresh
 
 
-@njit(cache=True)
+@kernel
 def close_hours(
     totals: np.ndarray,
     circles: np.ndarray,

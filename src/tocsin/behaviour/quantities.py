@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from tocsin.behaviour.layout import HALF_HOURS, R_HOURS, R_SIZE, R_TIME, R_WEEKDAYS, WEEKDAYS
-from tocsin.behaviour.numeric import fast_log2
+from tocsin.behaviour.numeric import fast_log2, inlined
 
 __all__ = ["add_size", "hour_bits", "own_hours", "population_bits", "size_bits", "weekday_bits", "winsor"]
 
@@ -21,7 +20,7 @@ _LEAST_SPREAD = 0.05
 _WINSOR = 3.0
 
 
-@njit(cache=True, inline="always")
+@inlined
 def own_hours(row: np.ndarray, half: int) -> float:
     """Own weight near a half hour, by a triangular kernel two half hours wide on the circle of the day."""
     near = 3.0 * row[R_HOURS + half]
@@ -30,7 +29,7 @@ def own_hours(row: np.ndarray, half: int) -> float:
     return near / 9.0
 
 
-@njit(cache=True, inline="always")
+@inlined
 def hour_bits(row: np.ndarray, circle: np.ndarray, total: float, half: int) -> float:
     """Raw bits of the half hour; `circle` holds the peers' closed units in its first column, `total` their sum."""
     near = 3.0 * circle[half, 0]
@@ -41,7 +40,7 @@ def hour_bits(row: np.ndarray, circle: np.ndarray, total: float, half: int) -> f
     return max(0.0, -fast_log2(p * HALF_HOURS) + 4.0)
 
 
-@njit(cache=True, inline="always")
+@inlined
 def weekday_bits(row: np.ndarray, circle: np.ndarray, total: float, day: int) -> float:
     """Raw bits of the day of the week; the peers' days follow their half hours in `circle`."""
     peers = (circle[HALF_HOURS + day, 0] + 1.0 / WEEKDAYS) / (total + 1.0)
@@ -49,7 +48,7 @@ def weekday_bits(row: np.ndarray, circle: np.ndarray, total: float, day: int) ->
     return max(0.0, -fast_log2(p * WEEKDAYS) + 3.0)
 
 
-@njit(cache=True, inline="always")
+@inlined
 def _shrunk(row: np.ndarray, which: int, peers: np.ndarray) -> tuple[float, float, float]:
     """Mean, variance and degrees of freedom of a log2 size; `peers` holds count, sum and sum of squares / 256."""
     n0 = float(peers[0])
@@ -67,7 +66,7 @@ def _shrunk(row: np.ndarray, which: int, peers: np.ndarray) -> tuple[float, floa
     return mean, var * (1.0 + 1.0 / (w + _PEER_MEAN)), w + _PEER_SPREAD
 
 
-@njit(cache=True, inline="always")
+@inlined
 def size_bits(row: np.ndarray, which: int, peers: np.ndarray, value: float, fact: np.ndarray) -> float:
     """Raw bits of a log2 size above its mean, by the log density of Student's t; nothing below the mean.
 
@@ -82,7 +81,7 @@ def size_bits(row: np.ndarray, which: int, peers: np.ndarray, value: float, fact
     return 0.5 * (freedom + 1.0) * fast_log2(1.0 + t2 / freedom)
 
 
-@njit(cache=True, inline="always")
+@inlined
 def population_bits(peers: np.ndarray, value: float, fact: np.ndarray) -> float:
     """Raw bits of a log2 size above what everyone's events of this kind have, whoever acts."""
     n = float(peers[0])
@@ -97,7 +96,7 @@ def population_bits(peers: np.ndarray, value: float, fact: np.ndarray) -> float:
     return 3.0 * fast_log2(1.0 + (value - mean) ** 2 / var / 5.0)
 
 
-@njit(cache=True, inline="always")
+@inlined
 def winsor(row: np.ndarray, which: int, peers: np.ndarray, value: float) -> float:
     """What the profile may learn of a size: never further out than three standard deviations."""
     mean, var, _ = _shrunk(row, which, peers)
@@ -105,7 +104,7 @@ def winsor(row: np.ndarray, which: int, peers: np.ndarray, value: float) -> floa
     return min(max(value, mean - reach), mean + reach)
 
 
-@njit(cache=True, inline="always")
+@inlined
 def add_size(row: np.ndarray, which: int, value: float) -> None:
     """One more unit in the decayed mean and spread (West 1979)."""
     w = row[R_SIZE + 3 * which] + np.float32(1.0)

@@ -6,7 +6,6 @@ The functions here take the state apart and put it back together; a batch of one
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from tocsin.behaviour.calibrate import (
     BIN_BITS,
@@ -44,6 +43,7 @@ from tocsin.behaviour.layout import (
     R_TIME,
     R_VOLUME_NOW,
     SMALLEST_LOG,
+    Bench,
     Calibration,
     Columns,
     Entities,
@@ -52,7 +52,7 @@ from tocsin.behaviour.layout import (
     Parents,
 )
 from tocsin.behaviour.learn import learn, wake
-from tocsin.behaviour.numeric import fast_log2, kept_after, mix, prefetch
+from tocsin.behaviour.numeric import fast_log2, inlined, kept_after, kernel, mix, prefetch
 from tocsin.behaviour.parents import backed_off, close_hours
 from tocsin.behaviour.quantities import hour_bits, own_hours, population_bits, size_bits, weekday_bits
 from tocsin.behaviour.values import own_share
@@ -66,25 +66,23 @@ _LATE = 4
 _FEATURE_SALT = np.uint64(0xD6E8FEB86659FD93)
 
 
-@njit(cache=True, inline="always")
+@inlined
 def _value_bits(ents, words, hours, parents, limits, slot, feature, key, hour, place, fact):  # noqa: ANN001, ANN202, PLR0913, E501 - inlined; typed by numba
-    """Raw bits of one value, and whether the entity owns it."""
+    """Raw bits of one value, and whether the entity owns it; parents are asked only about what it does not own."""
     row = ents.rows[slot]
     seen = 0.0
     if place >= 0 and words[place, CELL_N] > 0:
         seen = words[place, CELL_N] * kept_after(limits.decays, hour - hours[place, CELL_HOUR])
     own, mass = own_share(row, feature, seen)
     fact[0] = seen
-    if own > mass:
+    if seen > 0:
         return -fast_log2(min(own + mass * own, 1.0)), True
     group = ents.facts[slot, F_GROUP]
-    used_by = np.zeros(2)
-    p = backed_off(parents.keys, parents.counts, parents.totals, feature, key, group, hour, used_by)
-    fact[1] = used_by[0] if group > 0 else used_by[1]
-    return -fast_log2(min(own + mass * p, 1.0)), seen > 0
+    p, fact[1] = backed_off(parents.keys, parents.counts, parents.totals, feature, key, group, hour)
+    return -fast_log2(min(own + mass * p, 1.0)), False
 
 
-@njit(cache=True)
+@kernel
 def _where(ents, words, hours, parents, limits, cols, i, hour, keys, places, raw, facts):  # noqa: ANN001, ANN202, PLR0913 - typed by numba
     """Raw bits along country, network, subnet and address: down to the first that is not owned, no further."""
     slot = cols.slot[i]
@@ -107,7 +105,7 @@ def _where(ents, words, hours, parents, limits, cols, i, hour, keys, places, raw
             )
 
 
-@njit(cache=True)
+@kernel
 def _values(ents, words, hours, parents, limits, cols, i, hour, keys, places, raw, facts):  # noqa: ANN001, ANN202, PLR0913 - typed by numba
     slot = cols.slot[i]
     for feature in range(CATEGORICAL):
@@ -125,7 +123,7 @@ def _values(ents, words, hours, parents, limits, cols, i, hour, keys, places, ra
     _where(ents, words, hours, parents, limits, cols, i, hour, keys, places, raw, facts)
 
 
-@njit(cache=True)
+@kernel
 def _quantities(ents, parents, cols, i, raw, facts):  # noqa: ANN001, ANN202, PLR0913 - typed by numba
     slot = cols.slot[i]
     row = ents.rows[slot]
@@ -150,14 +148,14 @@ def _quantities(ents, parents, cols, i, raw, facts):  # noqa: ANN001, ANN202, PL
     raw[VOLUME] = -1.0
     if cols.quantity[i] == cols.quantity[i]:  # noqa: PLR0124 - not NaN
         moved = fast_log2(1.0 + max(row[R_VOLUME_NOW] + cols.quantity[i], 0.0))
-        raw[VOLUME] = size_bits(row, 3, parents.sizes[kind, 3], moved, facts[VOLUME])
+        raw[VOLUME] = size_bits(row, 3, parents.sizes[0, 3], moved, facts[VOLUME])
     for which in range(3):
         raw[RATE_SUBJECT + which] = cols.rates[i, which, 0]
         facts[RATE_SUBJECT + which, 0] = cols.rates[i, which, 1]
         facts[RATE_SUBJECT + which, 1] = cols.rates[i, which, 2]
 
 
-@njit(cache=True, inline="always")
+@inlined
 def _known(row, feature):  # noqa: ANN001, ANN202 - inlined; typed by numba
     """How many units the entity has of what this feature looks at."""
     if feature < CATEGORICAL:
@@ -171,7 +169,7 @@ def _known(row, feature):  # noqa: ANN001, ANN202 - inlined; typed by numba
     return row[R_N + ACTION]
 
 
-@njit(cache=True)
+@kernel
 def _weigh(ents, calib, cols, out, i, raw):  # noqa: ANN001, ANN202, PLR0913 - typed by numba
     """Calibrate every feature, add the witnesses, calibrate the sum; count all of it for the hours to come."""
     slot = cols.slot[i]
@@ -210,7 +208,7 @@ def _weigh(ents, calib, cols, out, i, raw):  # noqa: ANN001, ANN202, PLR0913 - t
         calib.dirty[kind, stratum] = 1
 
 
-@njit(cache=True, inline="always")
+@inlined
 def _look_ahead(ents, cols, i):  # noqa: ANN001, ANN202 - inlined; typed by numba
     slot = cols.slot[i]
     row = ents.rows.ctypes.data + slot * ents.rows.strides[0]
@@ -219,7 +217,7 @@ def _look_ahead(ents, cols, i):  # noqa: ANN001, ANN202 - inlined; typed by numb
     prefetch(ents.cells.ctypes.data + (np.int64(ents.facts[slot, F_OFFSET]) << SMALLEST_LOG) * 16)
 
 
-@njit(cache=True)
+@kernel
 def score(  # noqa: PLR0913 - the whole state, passed flat
     ents: Entities,
     words: np.ndarray,
@@ -230,15 +228,13 @@ def score(  # noqa: PLR0913 - the whole state, passed flat
     out: Out,
     start: int,
     limits: Limits,
+    bench: Bench,
 ) -> int:
     """Score events from `start` on and let each teach; the number of the first event there was no room for.
 
     `words` and `hours` view `ents.cells` as float32 and int32. Late events are passed over: their bits are NaN.
     """
-    keys = np.zeros(CATEGORICAL, np.uint64)
-    places = np.zeros(CATEGORICAL, np.int64)
-    raw = np.zeros(FEATURE_COUNT)
-    facts = np.zeros((FEATURE_COUNT, 2))
+    keys, places, raw, facts = bench
     block = 4 << limits.max_log
     for i in range(start, len(cols.slot)):
         if ents.meta[1] + block > len(ents.cells) or parents.meta[0] * 3 + 128 > len(parents.keys) * 2:

@@ -7,7 +7,6 @@ in quarantine, less one for every day on which it came back.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from tocsin.behaviour.features import ACTION
 from tocsin.behaviour.layout import (
@@ -21,7 +20,7 @@ from tocsin.behaviour.layout import (
     R_N,
     R_TOP,
 )
-from tocsin.behaviour.numeric import kept_after
+from tocsin.behaviour.numeric import inlined, kept_after
 
 __all__ = ["CONDEMNED", "own_share", "quarantine", "teach_value"]
 
@@ -32,7 +31,7 @@ CONDEMNED = -1e6
 _CONDEMNED_BELOW = -1e5
 
 
-@njit(cache=True, inline="always")
+@inlined
 def own_share(
     row: np.ndarray, feature: int, seen: float
 ) -> tuple[float, float]:
@@ -42,7 +41,7 @@ def own_share(
     return max(seen - _DISCOUNT, 0.0) / (n + _CONCENTRATION), mass / (n + _CONCENTRATION)
 
 
-@njit(cache=True, inline="always")
+@inlined
 def _group_of(roots: np.ndarray, meta: np.ndarray, root: np.uint64) -> int:
     """Number of the group with this root, made when it is new; 0, everyone, when there is no room for more."""
     for g in range(1, meta[3] + 1):
@@ -55,7 +54,7 @@ def _group_of(roots: np.ndarray, meta: np.ndarray, root: np.uint64) -> int:
     return meta[3]
 
 
-@njit(cache=True, inline="always")
+@inlined
 def teach_value(  # noqa: PLR0913 - one kernel's state, passed flat
     words: np.ndarray,
     hours: np.ndarray,
@@ -93,7 +92,7 @@ def teach_value(  # noqa: PLR0913 - one kernel's state, passed flat
     return n == 0 or hour // 720 > last // 720
 
 
-@njit(cache=True, inline="always")
+@inlined
 def quarantine(
     words: np.ndarray, hours: np.ndarray, place: int, row: np.ndarray, feature: int, hour: int, release_days: int
 ) -> None:

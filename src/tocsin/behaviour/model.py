@@ -1,0 +1,230 @@
+"""The whole model: columns in, scores out, state that can be written down and read back.
+
+One instance is one shard. It owns its arrays and grows them; the kernels never allocate.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import numpy as np
+
+from tocsin.behaviour import layout
+from tocsin.behaviour.budget import Terms, new_desk, ring
+from tocsin.behaviour.columns import FLAG_LATE, FLAG_PRIVILEGED, FLAG_SENSITIVE
+from tocsin.behaviour.features import ADDRESS, COUNTRY, FAMILY, FEATURE_COUNT
+from tocsin.behaviour.layout import F_FLAGS, FLAG_KNOWN_PRIVILEGED, Columns, Limits, Out
+from tocsin.behaviour.numeric import rehash
+from tocsin.behaviour.parents import PARENT_SHIFT
+from tocsin.behaviour.rates import RATE_SHIFT, measure_rates
+from tocsin.behaviour.registry import USED, admit, find_slots, grown, rebuild_index
+from tocsin.behaviour.score import score
+
+if TYPE_CHECKING:
+    from tocsin.behaviour.columns import Encoded
+    from tocsin.config import Settings
+
+__all__ = ["Model", "Observed"]
+
+_DECAY_HOURS: Final = 1 << 15
+_CALIBRATION_HALF_LIFE_H: Final = 14 * 24
+_WITNESS_BITS: Final = 4.0
+"""Calibrated bits from which a feature counts as a witness of its own in the absolute rule."""
+_WITNESSES: Final = 2
+
+
+class Observed(NamedTuple):
+    """What became of a batch, one place an event."""
+
+    out: Out
+    late: np.ndarray
+    slots: np.ndarray
+    accumulated: np.ndarray
+    """float32, NaN for late events."""
+    alert_seq: np.ndarray
+    """int64: -1, or the seq of the alert that the event rings or joins."""
+    absolute: np.ndarray
+    """bool: met the absolute rule."""
+
+
+def limits_of(settings: Settings) -> Limits:
+    """The settings that scores depend on, as kernels want them."""
+    b = settings.behaviour
+    return Limits(
+        decays=2.0 ** (-np.arange(_DECAY_HOURS) / (b.half_life_d * 24)),
+        quarantine_bits=float(b.quarantine_bits),
+        release_days=int(b.release_days),
+        max_log=int(np.log2(b.max_values)),
+        refresh_h=int(b.group_refresh_h),
+        calibration_kept=float(2.0 ** (-1 / _CALIBRATION_HALF_LIFE_H)),
+    )
+
+
+class Model:
+    """What is normal for everybody, and how far from it each event is."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.limits = limits_of(settings)
+        self.terms = Terms(
+            float(settings.alerts.per_day), settings.alerts.mute_h * 3600.0, settings.alerts.story_h * 3600.0
+        )
+        self._absolute_bits = float(settings.behaviour.absolute_bits)
+        self._late_s = float(settings.behaviour.late_s)
+        self.ents = layout.new_entities()
+        self.parents = layout.new_parents()
+        self.calib = layout.new_calibration()
+        self.rates = layout.new_rates()
+        self.desk = new_desk()
+        self._bench = layout.new_bench()
+        self.vacant = np.zeros(0, np.int32)
+        self.clock = np.full(1, -np.inf)
+
+    # --- one batch
+
+    def observe(self, batch: Encoded, first_seq: int, extra: np.ndarray | None = None) -> Observed:
+        """Score a batch in journal order and learn from it."""
+        late = self._late(batch.times_s)
+        slots = self._slots(batch)
+        rates = self._rates(batch, late)
+        columns = Columns(
+            slot=slots,
+            hour=batch.hour,
+            half=batch.half,
+            weekday=batch.weekday,
+            kind=batch.kind,
+            flags=np.where(late, batch.flags | np.uint8(FLAG_LATE), batch.flags),
+            values=batch.values,
+            sizes=batch.sizes,
+            quantity=batch.quantity,
+            rates=rates,
+            extra=np.zeros(len(slots), np.float32) if extra is None else extra,
+        )
+        out = self._score(columns)
+        absolute = self._absolute(columns, out)
+        return self._ring(batch, first_seq, slots, out, late, absolute)
+
+    def _late(self, times_s: np.ndarray) -> np.ndarray:
+        """Further behind the newest event before it than the stated tolerance."""
+        if not len(times_s):
+            return np.zeros(0, bool)
+        newest = np.maximum.accumulate(np.maximum(times_s, self.clock[0]))
+        self.clock[0] = newest[-1]
+        return times_s < newest - self._late_s
+
+    def _slots(self, batch: Encoded) -> np.ndarray:
+        slots = np.empty(len(batch.subject), np.int32)
+        missing = find_slots(self.ents, batch.subject, slots)
+        if missing:
+            self._make_room(missing)
+            admit(self.ents, self.vacant, batch.subject, batch.hour, slots)
+        return slots
+
+    def _make_room(self, more: int) -> None:
+        need = int(self.ents.meta[USED]) + more
+        if need > len(self.ents.keys):
+            size = max(need, 2 * len(self.ents.keys))
+            self.ents = self.ents._replace(
+                **{name: grown(getattr(self.ents, name), size) for name in ("keys", "rows", "facts", "top")}
+            )
+            alerts = np.full(size, -1, np.int64)
+            alerts[: len(self.desk.alert_of)] = self.desk.alert_of
+            self.desk = self.desk._replace(entities=grown(self.desk.entities, size), alert_of=alerts)
+        if need * 2 > len(self.ents.index_keys):
+            size = 1 << int(np.ceil(np.log2(need * 3)))
+            self.ents = self.ents._replace(index_keys=np.zeros(size, np.uint64), index_slots=np.full(size, -1, np.int32))
+            rebuild_index(self.ents.keys, int(self.ents.meta[USED]), self.ents.index_keys, self.ents.index_slots)
+
+    def _rates(self, batch: Encoded, late: np.ndarray) -> np.ndarray:
+        rates = np.empty((len(late), 3, 3), np.float32)
+        times = np.where(late, -1.0, batch.times_s)
+        done = 0
+        while (done := measure_rates(self.rates, batch.rate_keys, times, rates, done)) < len(late):
+            self._grow_rates()
+        return rates
+
+    def _grow_rates(self) -> None:
+        old = self.rates
+        self.rates = old._replace(
+            keys=np.zeros(2 * len(old.keys), np.uint64), state=np.zeros((2 * len(old.keys), 4))
+        )
+        rehash(old.keys, old.state, self.rates.keys, self.rates.state, RATE_SHIFT)
+
+    def _score(self, columns: Columns) -> Out:
+        m = len(columns.slot)
+        out = Out(
+            x=np.zeros((m, FEATURE_COUNT), np.float32),
+            surprise=np.empty(m),
+            tail=np.empty(m),
+            facts=np.empty((m, FEATURE_COUNT, 2), np.float32),
+            known=np.zeros(m, np.float32),
+        )
+        done = 0
+        while True:
+            cells = self.ents.cells
+            done = score(
+                self.ents, cells.view(np.float32), cells.view(np.int32), self.parents, self.calib,
+                columns, out, done, self.limits, self._bench,
+            )
+            if done == m:
+                return out
+            self._grow_state()
+
+    def _grow_state(self) -> None:
+        cells, bumped = self.ents.cells, int(self.ents.meta[1])
+        if bumped + (4 << self.limits.max_log) > len(cells):
+            self.ents = self.ents._replace(cells=grown(cells, len(cells) * 3 // 2 + (8 << self.limits.max_log)))
+        else:
+            old = self.parents
+            keys = np.zeros(2 * len(old.keys), np.uint64)
+            counts = np.zeros((len(keys), 4), np.int32)
+            rehash(old.keys, old.counts, keys, counts, PARENT_SHIFT)
+            self.parents = old._replace(keys=keys, counts=counts)
+
+    def _absolute(self, columns: Columns, out: Out) -> np.ndarray:
+        """Privileged or sensitive, rare enough, and borne out by two features of different families."""
+        self.ents.facts[columns.slot[columns.flags & FLAG_PRIVILEGED > 0], F_FLAGS] |= FLAG_KNOWN_PRIVILEGED
+        rare = out.tail >= self._absolute_bits
+        if not rare.any():
+            return rare
+        privileged = self.ents.facts[columns.slot, F_FLAGS] & FLAG_KNOWN_PRIVILEGED > 0
+        rare &= privileged | (columns.flags & FLAG_SENSITIVE > 0)
+        for i in np.flatnonzero(rare):
+            families = {FAMILY[f] for f in np.flatnonzero(out.x[i] >= _WITNESS_BITS)}
+            rare[i] = len(families) >= _WITNESSES
+        return rare
+
+    def _ring(
+        self, batch: Encoded, first_seq: int, slots: np.ndarray, out: Out, late: np.ndarray, absolute: np.ndarray
+    ) -> Observed:
+        m = len(slots)
+        accumulated, alert_seq = np.empty(m, np.float32), np.empty(m, np.int64)
+        unusual = out.x[:, ADDRESS : COUNTRY + 1].max(axis=1, initial=0) >= _WITNESS_BITS
+        stories = np.where(unusual, batch.values[:, ADDRESS], np.uint64(0))
+        done = 0
+        while True:
+            done = ring(
+                self.desk, self.terms, first_seq, slots, batch.times_s, out.tail, absolute, stories,
+                accumulated, alert_seq, done,
+            )
+            if done == m:
+                break
+            self.desk = forget_stories(self.desk)
+        return Observed(out, late, slots, accumulated, alert_seq, absolute)
+
+    # --- what survives
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Everything, by name; `restore` takes it back."""
+        parts: dict[str, Any] = {
+            "ents": self.ents, "parents": self.parents, "calib": self.calib, "rates": self.rates, "desk": self.desk,
+        }
+        named = {f"{part}.{name}": getattr(v, name) for part, v in parts.items() for name in v._fields}
+        return named | {"vacant": self.vacant, "clock": self.clock}
+
+    def restore(self, arrays: dict[str, np.ndarray]) -> None:
+        """Take back what `arrays` gave, on any machine."""
+        for part in ("ents", "parents", "calib", "rates", "desk"):
+            value = getattr(self, part)
+            setattr(self, part, type(value)(*(np.array(arrays[f"{part}.{name}"]) for name in value._fields)))
+        self.vacant = np.array(arrays["vacant"])
+        self.clock = np.array(arrays["clock"])
