@@ -1,0 +1,151 @@
+"""What an address says: its canonical text, the network it belongs to and, with a database, its country.
+
+A network is the autonomous system when an MMDB is given, else the /16 (IPv4) or /48 (IPv6) around it.
+Addresses that are not global carry a label and that same prefix (`private 10.1.0.0/16`), because inside
+a company the subnet is what tells one office from another.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
+
+import maxminddb
+import msgspec
+
+from tocsin.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["AddressBook", "Place", "canonical", "unpad"]
+
+_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+_V4_PORT: Final = re.compile(r"^(\d{1,3}(?:\.\d{1,3}){3}):\d{1,5}$")
+_V6_PORT: Final = re.compile(r"^\[([0-9A-Fa-f:.%\w]+)\](?::\d{1,5})?$")
+_PADDED: Final = re.compile(r"\b0+(?=\d)")
+_MAX_ADDRESS_CHARS: Final = 64
+_CACHED: Final = 1 << 17
+_LABELS: Final = tuple(
+    (ipaddress.ip_network(prefix), label)
+    for prefix, label in (
+        ("127.0.0.0/8", "loopback"),
+        ("::1/128", "loopback"),
+        ("10.0.0.0/8", "private"),
+        ("172.16.0.0/12", "private"),
+        ("192.168.0.0/16", "private"),
+        ("fc00::/7", "private"),
+        ("169.254.0.0/16", "link-local"),
+        ("fe80::/10", "link-local"),
+        ("100.64.0.0/10", "carrier-nat"),
+        ("192.0.2.0/24", "documentation"),
+        ("198.51.100.0/24", "documentation"),
+        ("203.0.113.0/24", "documentation"),
+        ("2001:db8::/32", "documentation"),
+        ("198.18.0.0/15", "benchmark"),
+        ("224.0.0.0/4", "multicast"),
+        ("ff00::/8", "multicast"),
+        ("0.0.0.0/8", "unspecified"),
+        ("::/128", "unspecified"),
+        ("240.0.0.0/4", "reserved"),
+    )
+)
+"""IANA special-purpose registries, RFC 6890 and its successors."""
+
+
+class Place(msgspec.Struct, frozen=True):
+    """What is known of one address."""
+
+    address: str
+    network: str | None = None
+    country: str | None = None
+
+
+def canonical(text: str) -> _Address | None:
+    """Read an address as logs write it: with a port, in brackets, IPv4 inside IPv6; None when it is none."""
+    text = text.strip()
+    if len(text) > _MAX_ADDRESS_CHARS:
+        return None
+    if match := _V4_PORT.match(text) or _V6_PORT.match(text):
+        text = match[1]
+    try:
+        address = ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def unpad(text: str) -> str:
+    """Drop leading zeros of decimal parts: `172.016.112.020` is `172.16.112.20`.
+
+    Only for logs known to pad: elsewhere a leading zero may mean octal, so `canonical` refuses it.
+    """
+    return _PADDED.sub("", text)
+
+
+def prefix_of(address: _Address) -> str:
+    """Return the /16 or /48 around an address."""
+    bits = 16 if address.version == 4 else 48  # noqa: PLR2004 - the version of the protocol
+    return str(ipaddress.ip_network((address, bits), strict=False))
+
+
+def label_of(address: _Address) -> str | None:
+    """Name the special range an address lies in; None for a global one."""
+    for network, label in _LABELS:
+        if address.version == network.version and address in network:
+            return label
+    return None
+
+
+class AddressBook:
+    """Looks addresses up, in databases when given; remembers a bounded number of answers."""
+
+    def __init__(self, asn_mmdb: Path | None = None, country_mmdb: Path | None = None) -> None:
+        self._asn = _open(asn_mmdb)
+        self._country = _open(country_mmdb)
+        self.place = lru_cache(_CACHED)(self._look_up)
+
+    def _look_up(self, text: str) -> Place:
+        """Return what is known of an address; text that is none comes back as it is."""
+        address = canonical(text)
+        if address is None:
+            return Place(text.strip().lower())
+        label = label_of(address)
+        if label is not None:
+            return Place(str(address), f"{label} {prefix_of(address)}")
+        system, country = _system(self._asn, address), _country(self._country or self._asn, address)
+        return Place(str(address), system or prefix_of(address), country)
+
+
+def _open(path: Path | None) -> maxminddb.Reader | None:
+    if path is None:
+        return None
+    try:
+        return maxminddb.open_database(path)
+    except (OSError, ValueError, maxminddb.InvalidDatabaseError) as error:
+        raise ConfigError(f"`{path}` is not a readable MMDB file: {error}", hint="check `enrich` in the settings") from None
+
+
+def _record(reader: maxminddb.Reader | None, address: _Address) -> dict[str, Any]:
+    try:
+        record = reader.get(address) if reader is not None else None
+    except ValueError:  # an IPv6 address asked of an IPv4 database
+        record = None
+    return record if isinstance(record, dict) else {}
+
+
+def _system(reader: maxminddb.Reader | None, address: _Address) -> str | None:
+    record = _record(reader, address)
+    number = record.get("autonomous_system_number") or record.get("asn")
+    if not number:
+        return None
+    return f"AS{str(number).upper().removeprefix('AS')}"
+
+
+def _country(reader: maxminddb.Reader | None, address: _Address) -> str | None:
+    record = _record(reader, address)
+    country = record.get("country", record.get("country_code"))
+    code = country.get("iso_code") if isinstance(country, dict) else country
+    return str(code).upper() if code else None
