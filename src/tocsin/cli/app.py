@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from typing import Final
@@ -62,13 +63,15 @@ def version(output: OutputMode = Output.human, as_json: JsonFlag = False) -> Non
 
 def main() -> None:
     """Run the command line and leave with its exit code; the console script's entry."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that cannot show a letter gets its escape
     sys.exit(_status())
 
 
 def _status() -> int:
     """Run a command and turn what it raises into a message and an exit code."""
     try:
-        result = app(standalone_mode=False)
+        result = app(prog_name="tocsin", standalone_mode=False)
         sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

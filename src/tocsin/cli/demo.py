@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -12,7 +11,7 @@ import typer
 
 from tocsin.cli import opening
 from tocsin.cli.casefile import Case, alert_with_evidence
-from tocsin.cli.grading import graded
+from tocsin.cli.grading import draw_grade, plain_grade
 from tocsin.cli.options import JsonFlag, OutputMode
 from tocsin.cli.output import Output, Printer, say
 from tocsin.cli.progress import Watch
@@ -20,10 +19,7 @@ from tocsin.cli.render import alert_full
 from tocsin.cli.summary import summarise
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from tocsin.drill.truth import Story
-    from tocsin.store import Records
+    from tocsin.drill import Grade
 
 __all__ = ["demo"]
 
@@ -31,7 +27,7 @@ SEED: Final = 7
 DAYS: Final = 60
 MIGRATION_DAY: Final = 40
 ALERTS_PER_DAY: Final = 10.0
-ADMINISTRATOR: Final = "admin_at_night"
+ADMINISTRATOR: Final = "admin-at-night"
 """Kind of the story whose alert is printed in full."""
 
 
@@ -51,33 +47,26 @@ def demo(
     printer = Printer(output, as_json=as_json)
     place = out or Path(tempfile.mkdtemp(prefix="tocsin-demo-"))
     town, home = place / "town", place / "home"
-    stories = _build(town, people)
+    _build(town, people)
     _replay(town, home)
     say("grading it, beside a z-score and an isolation forest")
-    result = opening.drill().grade(town, home)
-    with opening.home_of(home) as opened:
-        case = _administrator(opened.records, stories)
-    printer.one(result, graded)
-    if case:
-        printer.line()
-        printer.line("the administrator at three in the morning:", "bold")
-        printer.one(case, lambda p, c: alert_full(p, c.alert, c.findings, c.restrictions))
+    drill = opening.drill()
+    grade: Grade = drill.grade(town, home, asked_a_day=ALERTS_PER_DAY)
+    case = _administrator(home, grade)
+    printer.one(
+        case,
+        lambda p, c: _draw(p, drill.STORY_HEADER, grade, c),
+        data={"grade": plain_grade(grade), "administrator": case},
+    )
     _next(home)
 
 
-def _build(town: Path, people: int) -> Sequence[Story]:
+def _build(town: Path, people: int) -> None:
     say(f"building a town of {people:,} people and {DAYS} days in {town}")
     with Watch() as watch:
-        built = opening.drill().build(
-            town,
-            seed=SEED,
-            days=DAYS,
-            people=people,
-            migration_day=MIGRATION_DAY,
-            progress=partial(watch, "days"),
+        opening.drill().build(
+            town, seed=SEED, days=DAYS, people=people, migration_day=MIGRATION_DAY, progress=partial(watch, "days")
         )
-    stories: Sequence[Story] = built.stories
-    return stories
 
 
 def _replay(town: Path, home: Path) -> None:
@@ -87,23 +76,28 @@ def _replay(town: Path, home: Path) -> None:
     summarise(report, shown=len(report.alerts), home=str(home))
 
 
-def _administrator(records: Records, stories: Sequence[Story]) -> Case | None:
-    """Find the most surprising alert that rang for an administrator while a story of that kind ran."""
-    rang = [
-        alert
-        for alert in records.alerts()
-        for story in stories
-        if story.kind == ADMINISTRATOR
-        and story.main_subject in alert.entities
-        and alert.last_time >= datetime.fromisoformat(story.first_time)
-        and alert.first_time <= datetime.fromisoformat(story.last_time)
-    ]
-    worst = max(rang, key=lambda a: (a.tail_bits, a.id), default=None)
-    return alert_with_evidence(records, worst.id) if worst else None
+def _administrator(home: Path, grade: Grade) -> Case | None:
+    """Gather the first alert that caught an administrator's story; None when all were missed."""
+    rang = [story.alert for story in grade.stories if story.kind == ADMINISTRATOR and story.alert]
+    if not rang:
+        return None
+    with opening.home_of(home) as opened:
+        return alert_with_evidence(opened.records, rang[0])
+
+
+def _draw(printer: Printer, header: tuple[str, ...], grade: Grade, case: Case | None) -> None:
+    draw_grade(printer, header, grade)
+    printer.line()
+    if case is None:
+        printer.line("the administrator at three in the morning was missed")
+        return
+    printer.line("the administrator at three in the morning:", "bold")
+    printer.line()
+    alert_full(printer, case.alert, case.findings, case.restrictions)
 
 
 def _next(home: Path) -> None:
     say("next:")
     say(f"  tocsin alerts list --home {home}")
     say(f"  tocsin explain ALERT --home {home}")
-    say("  tocsin replay YOUR-LOGS --home tocsin-home")
+    say("  tocsin replay YOUR-LOGS")

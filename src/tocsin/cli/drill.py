@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tocsin.cli import opening
-from tocsin.cli.grading import Graded, graded
+from tocsin.cli.grading import draw_grade, plain_grade
 from tocsin.cli.options import JsonFlag, OutputMode
 from tocsin.cli.output import Output, Printer, say
 from tocsin.cli.progress import Watch
+
+if TYPE_CHECKING:
+    from tocsin.drill import Grade
 
 __all__ = ["app"]
 
@@ -48,10 +51,12 @@ def build_town(
 def grade_replay(
     truth: Annotated[Path, typer.Option(metavar="DIR", help="Where the town was written.")],
     home: Annotated[Path, typer.Option(metavar="DIR", help="The home its events were replayed over.")],
+    asked: Annotated[float | None, typer.Option(metavar="N", help="Alerts a day that were asked for.")] = None,
     output: OutputMode = Output.human,
     as_json: JsonFlag = False,
 ) -> None:
     """Grade a replay, story by story, beside a z-score and an isolation forest."""
     printer = Printer(output, as_json=as_json)
-    result: Graded = opening.drill().grade(truth, home)
-    printer.one(result, graded)
+    drill = opening.drill()
+    result: Grade = drill.grade(truth, opening.existing(home), asked_a_day=asked)
+    printer.one(result, lambda p, g: draw_grade(p, drill.STORY_HEADER, g), data=plain_grade(result))

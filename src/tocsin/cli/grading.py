@@ -1,25 +1,29 @@
-"""How a drill's grade looks to a person."""
+"""How a drill's grade looks: a table of stories, then what holds for the whole."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from tocsin.cli.output import Printer
+    from tocsin.drill import Grade
 
-__all__ = ["Graded", "graded"]
-
-
-class Graded(Protocol):
-    """What a grade offers: its rows, the first being the header."""
-
-    def rows(self) -> Sequence[Sequence[str]]:
-        """Give the grade as rows of text."""
+__all__ = ["draw_grade", "plain_grade"]
 
 
-def graded(printer: Printer, result: Graded) -> None:
-    """Draw a grade as one table."""
-    header, *rows = [[str(cell) for cell in row] for row in result.rows()]
-    printer.table(header, rows)
+def draw_grade(printer: Printer, header: tuple[str, ...], grade: Grade) -> None:
+    """Draw a grade for a person."""
+    printer.table([name.upper() for name in header], grade.rows())
+    printer.line()
+    pairs = grade.summary()
+    width = max(len(what) for what, _ in pairs)
+    for what, how_much in pairs:
+        printer.line(f"{what.ljust(width)}  {how_much}")
+
+
+def plain_grade(grade: Grade) -> dict[str, Any]:
+    """Give a grade as plain values, with what is derived."""
+    plain: dict[str, Any] = msgspec.json.decode(grade.to_json())
+    return plain

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ReplayArguments",
     "drill",
+    "existing",
     "home_at",
     "home_of",
     "load_entities",
@@ -87,9 +88,10 @@ def open_engine(settings: Settings) -> Engine:
 
 def open_home(config: Path | None, home: Path | None, *, writer: bool = False) -> Home:
     """Open a home that is there already; raises StoreError when it is not."""
+    path = home_at(load_settings(config, {"home.path": home}).settings)
     from tocsin.store import Home
 
-    return Home.open(home_at(load_settings(config, {"home.path": home}).settings), writer=writer)
+    return Home.open(path, writer=writer)
 
 
 def home_of(path: Path) -> Home:
@@ -101,7 +103,11 @@ def home_of(path: Path) -> Home:
 
 def home_at(settings: Settings) -> Path:
     """Insist that there is a home where the settings say; raises StoreError when not."""
-    path = Path(settings.home.path)
+    return existing(Path(settings.home.path))
+
+
+def existing(path: Path) -> Path:
+    """Insist that there is a home at `path`; raises StoreError when not."""
     if not path.is_dir():
         raise StoreError(f"there is no home at `{path}`", hint="`tocsin replay PATH…` makes one; --home names another")
     return path

@@ -45,7 +45,7 @@ class Printer:
 
     def __init__(self, output: Output, *, as_json: bool = False) -> None:
         self.output = Output.json if as_json else output
-        self._console = _Stdout(file=sys.stdout, soft_wrap=True, markup=False, highlight=False, emoji=False)
+        self._console = _Stdout(soft_wrap=True, markup=False, highlight=False, emoji=False)
 
     @property
     def human(self) -> bool:
