@@ -30,7 +30,7 @@ __all__ = ["DEFAULT_START", "BuildReport", "build"]
 DEFAULT_START: Final = datetime(2026, 2, 4, tzinfo=UTC)
 """A Wednesday; sixty days from here hold a quarter's end, and day 40 is a Monday."""
 LEAST_PEOPLE: Final = 30
-LEAST_DAYS: Final = 16
+LEAST_DAYS: Final = 20
 _MOST_PEOPLE: Final = 100_000
 _MOST_DAYS: Final = 366
 _STORIES_EACH: Final = 2

@@ -67,25 +67,18 @@ class Grade(msgspec.Struct, frozen=True):
     windows: tuple[Window, ...]
     """Every window of fourteen days that begins after the quiet days; the absolute rule's alerts left out."""
     baselines: tuple[BaselineGrade, ...]
-
-    @property
-    def caught(self) -> int:
-        """Stories caught."""
-        return sum(story.caught for story in self.stories)
-
-    @property
-    def too_easy(self) -> bool:
-        """True when a simple method catches more than half of the kinds: then the drill proves nothing."""
-        return any(2 * len(baseline.kinds) > self.kinds_in_all for baseline in self.baselines)
+    caught: int
+    """Stories caught."""
+    too_easy: bool
+    """True when a simple method catches more than half of the kinds: then the drill proves nothing."""
 
     def to_json(self) -> bytes:
-        """Write the grade as one JSON document, with what is derived."""
-        whole = msgspec.to_builtins(self) | {"caught": self.caught, "too_easy": self.too_easy}
-        return msgspec.json.encode(whole)
+        """Write the grade as one JSON document."""
+        return msgspec.json.encode(self)
 
     def rows(self) -> list[tuple[str, ...]]:
-        """One row a story, under `STORY_HEADER`."""
-        return [_story_row(story) for story in self.stories]
+        """Give one row a story, after `STORY_HEADER`."""
+        return [STORY_HEADER, *(_story_row(story) for story in self.stories)]
 
     def summary(self) -> list[tuple[str, str]]:
         """Tell what holds for the whole, as pairs of what and how much."""

@@ -64,12 +64,13 @@ def grade_alerts(
     caught_by = {name: caught for name, (_, caught) in beside.items()}
     graded = [_grade_story(name, story, findings, caught_by) for name, story in stories.items()]
     kind_of = {story.id: story.kind for story in graded}
+    kinds_in_all = len(set(kind_of.values()))
     return Grade(
         days=len(features.files),
         graded_from_day=QUIET_DAYS,
         stories=tuple(graded),
         kinds=kinds_caught({story.id: story.caught for story in graded}, kind_of),
-        kinds_in_all=len(set(kind_of.values())),
+        kinds_in_all=kinds_in_all,
         alerts=len(alerts),
         absolute_alerts=sum(alert.absolute for alert in alerts),
         false_alerts_a_day=round(sum(alert.id not in telling for alert in rung) / scored_days, 3),
@@ -77,7 +78,9 @@ def grade_alerts(
         asked_a_day=asked_a_day,
         daily=tuple(daily),
         windows=_windows(_daily(features, [alert for alert in alerts if not alert.absolute])),
-        baselines=tuple(graded_baseline for graded_baseline, _ in beside.values()),
+        baselines=tuple(simple for simple, _ in beside.values()),
+        caught=sum(story.caught for story in graded),
+        too_easy=any(2 * len(simple.kinds) > kinds_in_all for simple, _ in beside.values()),
     )
 
 
@@ -95,7 +98,7 @@ def _place(finding: Finding) -> _Place:
 
 
 def _grade_story(name: str, story: _StoryTruth, findings: list[Finding], caught_by: dict[str, set[str]]) -> StoryGrade:
-    """Grade one story: it is caught by a finding on one of its harmful events, so by an alert that names its subject."""
+    """Grade one story; a finding on one of its harmful events catches it, so its alert names its subject."""
     nth = {place: n for n, place in enumerate(story.places)}
     first = min((f for f in findings if _place(f) in nth), key=lambda f: nth[_place(f)], default=None)
     passed = len(story.places) if first is None else nth[_place(first)]

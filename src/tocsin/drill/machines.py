@@ -18,7 +18,15 @@ from tocsin.drill.vocabulary import TOOL_AGENTS, VERSION_STRIDE, Family, action_
 if TYPE_CHECKING:
     from tocsin.drill.calendar import Calendar
 
-__all__ = ["MACHINE_ACTIONS", "MACHINE_POOLS", "day_of_machines", "owner_of"]
+__all__ = [
+    "MACHINE_ACTIONS",
+    "MACHINE_POOLS",
+    "day_of_machines",
+    "machine_agent",
+    "owner_of",
+    "provider_of",
+    "resources_for",
+]
 
 MACHINE_ACTIONS: Final = action_code(
     "object.get",
@@ -74,9 +82,13 @@ def machine_address(town: Town, machine: Array, day: int, spot: Array) -> Array:
     wide = mix(town.seed, 63, machine) % 3 == 0
     home = mix(town.seed, 64, machine, (day + machine) // 21)
     host = home + mix(town.seed, 65, spot) % np.where(wide, 60, 3)
-    provider = _HOSTING[mix(town.seed, 66, machine) % len(_HOSTING)]
     inside = mix(town.seed, 67, machine, (day + machine) // 5, spot % 2)
-    return np.where(is_key, address_code(provider, host), address_code(SERVER_NETWORK, inside))
+    return np.where(is_key, address_code(provider_of(town, machine), host), address_code(SERVER_NETWORK, inside))
+
+
+def provider_of(town: Town, machine: Array) -> Array:
+    """Network of the hosting provider that runs a key's programs."""
+    return np.asarray(_HOSTING[mix(town.seed, 66, machine) % len(_HOSTING)])
 
 
 def habit(town: Town, machine: Array, place: Array, day: int) -> tuple[Array, Array]:

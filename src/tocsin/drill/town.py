@@ -160,6 +160,6 @@ def _theme_odds(rng: np.random.Generator, department: Array) -> Array:
 
 
 def favourite(town: Town, pools: Array, person: Array, theme: Array, rank: Array, day: int) -> Array:
-    """Look up the project a person holds at a rank of their list; lists turn over slowly, each place in its own time."""
+    """Look up the project at a rank of a person's list; each place of a list turns over slowly, in its own time."""
     epoch = (day + mix(town.seed, person, theme, rank) % 120) // 120
     return mix(town.seed, 7, person, theme, rank, epoch) % pools[town.department[person], theme]

@@ -25,7 +25,7 @@ def admin_at_night(stage: Stage, rng: np.random.Generator, day: int, strength: f
     town = stage.town
     admins = np.flatnonzero((town.department == ADMIN) & stage.calendar.present[day] & (town.joins < day - 10))
     rested = admins[~stage.calendar.incident[day, admins]]
-    victim = one_of(rng, rested if len(rested) else np.flatnonzero(town.department == ADMIN))
+    victim = one_of(rng, rested, admins, np.flatnonzero(town.department == ADMIN))
     looks, takes = int(rng.integers(2, 7)), int(rng.integers(18, 60) * strength)
     begin = 24 + rng.uniform(2.4, 3.9)
     hours = begin + spread(rng, looks + takes, 60.0 / strength)
@@ -42,7 +42,7 @@ def admin_at_night(stage: Stage, rng: np.random.Generator, day: int, strength: f
         subject=victim,
         action=action,
         resource=_resources(stage, rng, action),
-        address=intruder_address(rng, town, victim),
+        address=intruder_address(rng, stage, victim),
         device=device,
         agent=agent,
         failed=rng.random(size) < 0.04,  # a few doors are locked

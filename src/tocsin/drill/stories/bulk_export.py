@@ -23,9 +23,14 @@ _THEME_NAMES: Final = [theme.name for theme in THEMES]
 def bulk_export(stage: Stage, rng: np.random.Generator, day: int, strength: float) -> Plot:
     """Put one on the stage, over four to seven working days."""
     town = stage.town
-    here = (town.department != ADMIN) & (town.joins < 0) & (town.leaves > day + 7) & stage.calendar.present[day]
+    here = (
+        (town.department != ADMIN)
+        & (town.joins < 0)
+        & (town.leaves > min(day + 7, town.days))
+        & stage.calendar.present[day]
+    )
     here &= stage.calendar.working[day : day + 8].any(axis=0)
-    leaver = one_of(rng, np.flatnonzero(here))
+    leaver = one_of(rng, np.flatnonzero(here), np.arange(town.people))
     working = np.flatnonzero(stage.calendar.working[day:, leaver])[: int(rng.integers(4, 8))] + day
     parts = [_one_day(stage, rng, leaver, int(d), strength) for d in working]
     return Plot("bulk-export", strength, concatenate(parts))

@@ -23,10 +23,9 @@ _THEME_NAMES: Final = [theme.name for theme in THEMES]
 
 def credential_stuffing(stage: Stage, rng: np.random.Generator, day: int, strength: float) -> Plot:
     """Put one on the stage: a burst of an hour or a drizzle of ten, then the use of what opened."""
-    town = stage.town
     accounts = rng.permutation(np.flatnonzero(stage.calendar.present[day]))
     accounts = accounts[: max(8, int(min(350, 0.12 * len(accounts)) * strength))]
-    exits = np.array([intruder_address(rng, town, None) for _ in range(int(rng.integers(2, 7)))])
+    exits = np.array([intruder_address(rng, stage, None) for _ in range(int(rng.integers(2, 7)))])
     begin_s, span_s = rng.uniform(0, 86_400), rng.choice([3_600.0, 36_000.0])
     tries = rng.integers(1, 4, len(accounts))
     hits = np.arange(len(accounts)) < max(2, int(0.015 * len(accounts) * strength))
@@ -41,7 +40,8 @@ def credential_stuffing(stage: Stage, rng: np.random.Generator, day: int, streng
 
 def _agent(stage: Stage, person: Array, day: int) -> Array:
     """Agent code of a browser the tool pretends to be, another for each account."""
-    return np.array(BROWSERS)[person % len(BROWSERS)] * VERSION_STRIDE + release(stage.town, person, day)
+    browser = np.array(BROWSERS)[person % len(BROWSERS)]
+    return np.asarray(browser * VERSION_STRIDE + release(stage.town, person, day))
 
 
 def _time(stage: Stage, day: int, seconds: Array) -> Array:

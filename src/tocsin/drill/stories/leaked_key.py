@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 
 from tocsin.drill.columns import make_columns
-from tocsin.drill.machines import MACHINE_ACTIONS, resources_for
+from tocsin.drill.machines import MACHINE_ACTIONS, machine_agent, resources_for
 from tocsin.drill.ordinary import DAY_US
 from tocsin.drill.sizes import draw_sizes
 from tocsin.drill.stories.plot import ROLES, Plot, Stage, intruder_address, one_of, spread
@@ -23,6 +23,7 @@ def leaked_key(stage: Stage, rng: np.random.Generator, day: int, strength: float
     """Put one on the stage: a short look, a pause, then the taking."""
     town = stage.town
     key = int(rng.integers(town.keys))
+    current = machine_agent(town, np.array([key]), day)
     looks, takes = int(rng.integers(3, 9)), int(rng.integers(15, 70) * strength)
     size = looks + takes
     pause_h = rng.choice([0.2, 2.0, 20.0]) * rng.uniform(0.5, 1.0)
@@ -39,8 +40,8 @@ def leaked_key(stage: Stage, rng: np.random.Generator, day: int, strength: float
             subject=town.people + key,
             action=action,
             resource=resources_for(act, rng.integers(0, 1 << 20, size)),
-            address=intruder_address(rng, town, None),
-            agent=one_of(rng, np.array(TOOL_AGENTS)) * VERSION_STRIDE,
+            address=intruder_address(rng, stage, None),
+            agent=one_of(rng, np.array(TOOL_AGENTS)) * VERSION_STRIDE + current % VERSION_STRIDE,
             failed=rng.random(size) < np.where(looking, 0.25, 0.08),
             role=np.where(looking, ROLES.index("look"), ROLES.index("take")),
             **draw_sizes(rng, action, np.where(looking, 1.0, 1.5 * strength)),

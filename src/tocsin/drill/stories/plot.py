@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 import numpy as np
 
+from tocsin.drill.machines import provider_of
 from tocsin.drill.ordinary import DAY_US
 from tocsin.drill.plan import NETWORKS, TOWN_COUNTRIES, address_code, networks
 from tocsin.drill.vocabulary import action_code
@@ -63,8 +64,9 @@ def spread(rng: np.random.Generator, size: int, mean_gap_s: float) -> Array:
     return np.cumsum(rng.exponential(mean_gap_s, size)) / 3600.0
 
 
-def one_of(rng: np.random.Generator, candidates: Array) -> int:
-    """Draw one; candidates are never empty in a town of the least size."""
+def one_of(rng: np.random.Generator, *preferences: Array) -> int:
+    """Draw from the first of the preferences that is not empty; the last never is in a town of the least size."""
+    candidates = next(array for array in preferences if len(array))
     return int(candidates[rng.integers(len(candidates))])
 
 
@@ -74,18 +76,20 @@ def verbs(rng: np.random.Generator, odds: dict[str, float], size: int) -> Array:
     return rng.choice(action_code(*odds), size, p=weights / weights.sum())
 
 
-def intruder_address(rng: np.random.Generator, town: Town, person: int | None, *, nearby: float = 0.3) -> int:
+def intruder_address(rng: np.random.Generator, stage: Stage, person: int | None, *, nearby: float = 0.3) -> int:
     """Draw an address the victim never had, in a network that other people of the town use too.
 
     With odds `nearby` it is a home in the victim's own country (a rented proxy), else a hosting
     provider or a home anywhere.
     """
-    country = None if person is None else TOWN_COUNTRIES[int(town.country[person])]
-    known = set() if person is None else {int(town.home[person])}
-    if country is not None and rng.random() < nearby:
-        candidates = networks("home", country)
-    else:
-        candidates = networks("hosting") if rng.random() < 0.45 else networks("home")  # about even
-    network = one_of(rng, np.array([n for n in candidates if int(n) not in known]))
+    town = stage.town
+    lived_in = np.intersect1d(np.concatenate([town.home, stage.calendar.guest.ravel()]), networks("home"))
+    hosting = np.unique(provider_of(town, np.arange(town.keys)))
+    if person is not None:
+        lived_in = lived_in[lived_in != town.home[person]]
+        near = np.intersect1d(lived_in, networks("home", TOWN_COUNTRIES[int(town.country[person])]))
+        if len(near) and rng.random() < nearby:
+            lived_in = hosting = near
+    network = one_of(rng, hosting if rng.random() < 0.45 else lived_in, hosting)
     host = int(rng.integers(1, 1 << NETWORKS[network].host_bits))
     return int(address_code(network, host))

@@ -30,10 +30,10 @@ def slow_poisoning(stage: Stage, rng: np.random.Generator, day: int, strength: f
     settled = (town.department != ADMIN) & (town.joins < 0) & (town.leaves > town.days) & stage.calendar.present[day]
     last = min(day + int(rng.integers(18, POISONING_D + 1)), town.days)
     settled &= stage.calendar.working[day:last].sum(axis=0) >= min(2, last - day)
-    victim = one_of(rng, np.flatnonzero(settled))
+    victim = one_of(rng, np.flatnonzero(settled), np.arange(town.people))
     visits = np.flatnonzero(stage.calendar.working[day:last, victim]) + day
     visits = visits[(rng.random(len(visits)) < 0.7) | (visits == visits[-1:])]  # most working days
-    address = intruder_address(rng, town, victim, nearby=0.75)
+    address = intruder_address(rng, stage, victim, nearby=0.75)
     parts = [
         _visit(stage, rng, victim, int(d), address, n / max(1, len(visits) - 1), strength) for n, d in enumerate(visits)
     ]
