@@ -174,8 +174,13 @@ def _session(identity: dict[str, Any]) -> str | None:
 def _resource(service: str, parameters: dict[str, Any]) -> str:
     for name in _MAIN_PARAMETERS:
         if value := _first_text(parameters.get(name)):
-            return f"{service}/{value[:_MAX_PARAMETER]}"
+            return f"{service}/{_short(value)[:_MAX_PARAMETER]}"
     return service
+
+
+def _short(name: str) -> str:
+    """Take an ARN down to the part that names the thing."""
+    return name.split(":", 5)[-1] if name.startswith("arn:") else name.lstrip("/")
 
 
 def _counterparty(record: _Record, parameters: dict[str, Any], *, known_address: bool) -> str | None:

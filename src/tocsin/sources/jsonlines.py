@@ -1,7 +1,7 @@
 """Tocsin's own JSON lines: one `Event` a line, nested `origin`, RFC 3339 times with a zone.
 
-Two speeds. In bulk, a block of lines goes through one columnar parse; a block holding anything unusual
-is split, so that only the bad line is set aside. One live event is a typed `msgspec` decode. Both accept
+Two speeds. In bulk, a compiled scanner puts lines straight into columns; what it does not take is looked at
+line by line, so that only a bad line is set aside. One live event is a typed `msgspec` decode. Both accept
 the same records.
 """
 
@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 import numpy as np
 import pyarrow as pa
-import pyarrow.json
 
 from tocsin.errors import RecordError
 from tocsin.event import EVENT_SCHEMA, Event, to_batch
 from tocsin.sources.lines import MAX_LINE_BYTES, Block, line_blocks
+from tocsin.sources.scan import BOOL, FLOAT, INT, NESTED, TEXT, TIME, gather, scan
 from tocsin.sources.source import Head, Source
 from tocsin.sources.tables import LINE
 
@@ -30,19 +30,28 @@ __all__ = ["SOURCE", "parse_event"]
 
 _DECODER: Final = msgspec.json.Decoder(Event)
 _HINT: Final = "a line is one JSON object with at least `time` (RFC 3339, with a zone), `kind`, `subject`, `action`"
-_KEYS: Final = (b'"time"', b'"kind"', b'"subject"', b'"action"')
-_ORIGIN: Final = "origin"
-_OWN: Final = {"source_file", "source_line"}
+_REQUIRED: Final = ("time", "kind", "subject", "action")
+_OWN: Final = ("source_file", "source_line")
+_KIND_OF: Final = {pa.string(): TEXT, pa.int64(): INT, pa.float64(): FLOAT, pa.bool_(): BOOL}
 
 
-def _json_schema() -> pa.Schema:
-    flat = [f for f in EVENT_SCHEMA if "." not in f.name and f.name not in _OWN]
-    nested = [pa.field(f.name.partition(".")[2], f.type) for f in EVENT_SCHEMA if "." in f.name]
-    text = [pa.field(f.name, pa.string() if f.name == "time" else f.type) for f in flat]
-    return pa.schema([*text, pa.field(_ORIGIN, pa.struct(nested))])
+class _Layout:
+    """The event's fields as the scanner wants them: keys, kinds, and which lie inside `origin`."""
+
+    def __init__(self) -> None:
+        self.fields = [f for f in EVENT_SCHEMA if f.name not in _OWN]
+        names = [f.name.rpartition(".")[2] for f in self.fields] + ["origin"]
+        encoded = [name.encode() for name in names]
+        self.keys = np.frombuffer(b"".join(encoded), np.uint8)
+        self.key_at = np.cumsum([0, *map(len, encoded)]).astype(np.int64)
+        kinds = [_KIND_OF.get(f.type, TIME) for f in self.fields]
+        self.kinds = np.array([*kinds, NESTED], np.int64)
+        self.scopes = np.array([int("." in f.name) for f in self.fields] + [0], np.int64)
+        bits = [1 << at for at, f in enumerate(self.fields) if f.name in _REQUIRED]
+        self.needed = np.uint64(sum(bits))
 
 
-_PARSE: Final = pyarrow.json.ParseOptions(explicit_schema=_json_schema(), unexpected_field_behavior="ignore")
+_LAYOUT: Final = _Layout()
 
 
 def parse_event(data: bytes | bytearray | memoryview | str) -> Event:
@@ -67,47 +76,55 @@ def parse_event(data: bytes | bytearray | memoryview | str) -> Event:
 
 def _read(stream: Stream, intake: Intake) -> Iterator[pa.Table]:
     for block in line_blocks(stream, intake):
-        lines = np.arange(block.first, block.first + block.count)
-        table = _columns(block.data, block.count)
-        yield _numbered(table, lines) if table is not None else _line_by_line(block, intake)
+        table, good = _columns(block)
+        if good.all():
+            yield table
+        else:
+            closer = _line_by_line(block, np.flatnonzero(~good), intake)
+            joined = pa.concat_tables([table.filter(pa.array(good)), closer], promote_options="default")
+            yield joined.sort_by(LINE)
 
 
-def _columns(data: bytes, count: int) -> pa.Table | None:
-    """Parse whole lines at once; None when any line needs a closer look.
-
-    INVARIANT: as many rows as lines, and every line end stands between `}` and `{`, so row n is line n.
-    """
-    if b"\0" in data or data.count(b"}\n{") != count - 1 or not data.startswith(b"{"):
-        return None
-    options = pyarrow.json.ReadOptions(use_threads=False, block_size=len(data) + 1)
-    try:
-        table = pyarrow.json.read_json(pa.BufferReader(data), options, _PARSE)
-        time = table["time"].cast(EVENT_SCHEMA.field("time").type)
-    except pa.ArrowInvalid:
-        return None
-    if len(table) != count or time.null_count:
-        return None
-    return _flat(table.set_column(table.schema.get_field_index("time"), "time", time))
-
-
-def _flat(table: pa.Table) -> pa.Table:
-    origin = table[_ORIGIN].combine_chunks()
-    table = table.drop_columns([_ORIGIN])
-    for field, column in zip(origin.type, origin.flatten(), strict=True):
-        if column.null_count < len(column):
-            table = table.append_column(f"{_ORIGIN}.{field.name}", column)
-    return table
+def _columns(block: Block) -> tuple[pa.Table, np.ndarray]:
+    """Scan a block; rows that are False in the mask hold nothing and need a closer look."""
+    rows, fields = block.count, len(_LAYOUT.kinds)
+    data = np.frombuffer(block.data, np.uint8)
+    starts, ends = np.empty((2, fields, rows), np.int32)
+    numbers = np.empty((fields, rows), np.int64)
+    given, good = np.zeros(rows, np.uint64), np.zeros(rows, np.bool_)
+    layout = _LAYOUT
+    scan(
+        data, layout.keys, layout.key_at, layout.kinds, layout.scopes, layout.needed, starts, ends, numbers, given, good
+    )
+    columns: dict[str, pa.Array] = {}
+    for at, field in enumerate(layout.fields):
+        has = (given & np.uint64(1 << at)) != 0
+        if has.any():
+            columns[field.name] = _column(field.type, has, data, starts[at], ends[at], numbers[at])
+    columns[LINE] = pa.array(np.arange(block.first, block.first + rows))
+    return pa.table(columns), good
 
 
-def _numbered(table: pa.Table, lines: np.ndarray) -> pa.Table:
-    return table.append_column(LINE, pa.array(lines, pa.int64()))
+def _column(  # noqa: PLR0913, PLR0917 - one row of each scanner output
+    kind: pa.DataType, has: np.ndarray, data: np.ndarray, starts: np.ndarray, ends: np.ndarray, numbers: np.ndarray
+) -> pa.Array:
+    valid = None if has.all() else pa.py_buffer(np.packbits(has, bitorder="little"))
+    if kind in {pa.string(), pa.float64()}:
+        offsets, text = gather(data, starts, ends, has)
+        column = pa.StringArray.from_buffers(len(has), pa.py_buffer(offsets), pa.py_buffer(text), valid)
+        return column if kind == pa.string() else column.cast(kind)
+    if kind == pa.bool_():
+        return pa.array(numbers == 1, mask=~has)
+    return pa.Array.from_buffers(kind, len(has), [valid, pa.py_buffer(numbers)])
 
 
-def _line_by_line(block: Block, intake: Intake) -> pa.Table:
-    """Keep the lines that are events, set the others aside."""
+def _line_by_line(block: Block, rows: np.ndarray, intake: Intake) -> pa.Table:
+    """Look closer at some lines: keep those that are events, set the others aside."""
+    lines = block.data.split(b"\n")
     good: list[Event] = []
     numbers: list[int] = []
-    for number, line in enumerate(block.data.split(b"\n")[: block.count], block.first):
+    for row in rows.tolist():
+        line, number = lines[row], block.first + row
         if not line.strip():
             continue
         try:
@@ -116,12 +133,12 @@ def _line_by_line(block: Block, intake: Intake) -> pa.Table:
         except RecordError as error:
             intake.put_aside(number, error.message, hint=error.hint, excerpt=line[:400])
     table = pa.Table.from_batches([to_batch(good)]).drop_columns(list(_OWN))
-    return _numbered(table, np.array(numbers, np.int64))
+    return table.append_column(LINE, pa.array(numbers, pa.int64()))
 
 
 def _recognise(head: Head) -> bool:
     line = head.lines[0] if head.lines else b""
-    return line.startswith(b"{") and all(key in line for key in _KEYS)
+    return line.startswith(b"{") and all(f'"{key}"'.encode() in line for key in _REQUIRED)
 
 
 SOURCE: Final = Source("tocsin", _recognise, _read)

@@ -60,7 +60,7 @@ _SENSITIVE: Final = re.compile(
 )
 _OWN_MAIL: Final = frozenset({"MailItemsAccessed", "HardDelete"})
 """Sensitive in another person's mailbox only."""
-_GUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
+_GUID: Final = re.compile(r"\{?[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\}?", re.IGNORECASE)
 _LONG_ID: Final = re.compile(r"[0-9a-f]{16,}", re.IGNORECASE)
 _FORWARDS: Final = frozenset({"ForwardTo", "RedirectTo", "ForwardAsAttachmentTo", "BlindCopyTo", "ForwardingSmtpAddress"})
 _MAX_RESOURCE: Final = 200
@@ -93,7 +93,8 @@ class _Record(msgspec.Struct, rename="pascal"):
     operation_count: int | None = None
     extended_properties: list[_Pair] | None = None
     device_properties: list[_Pair] | None = None
-    parameters: list[_Pair] | None = None
+    parameters: list[_Pair] | str | None = None
+    """A list of pairs from Exchange, one string from the compliance centre."""
 
 
 _DECODER: Final = msgspec.json.Decoder(_Record, strict=False)
@@ -183,7 +184,7 @@ def _general(name: str) -> str:
 
 
 def _counterparty(record: _Record, subject: str) -> str | None:
-    for pair in record.parameters or ():
+    for pair in _listed(record.parameters):
         if pair.name in _FORWARDS and isinstance(pair.value, str) and pair.value:
             return f"mailbox:{pair.value.lower().removeprefix('smtp:')[:_MAX_RESOURCE]}"
     owner = (record.mailbox_owner_upn or "").lower()
@@ -194,8 +195,12 @@ def _is_sensitive(record: _Record, counterparty: str | None) -> bool:
     if record.operation in _OWN_MAIL:
         return counterparty is not None
     if record.operation == "Set-Mailbox":
-        return any(p.name in _FORWARDS for p in record.parameters or ())
+        return any(p.name in _FORWARDS for p in _listed(record.parameters))
     return _SENSITIVE.match(record.operation.strip()) is not None
+
+
+def _listed(parameters: list[_Pair] | str | None) -> list[_Pair]:
+    return parameters if isinstance(parameters, list) else []
 
 
 def _pairs(pairs: list[_Pair] | None) -> dict[str, str]:

@@ -95,8 +95,9 @@ _RULES: Final = tuple(
 class _Years:
     """Gives the times of one file their year, line after line; see the module's words on it."""
 
-    def __init__(self, first: int) -> None:
+    def __init__(self, first: int, latest: datetime | None = None) -> None:
         self._year = first
+        self._latest = latest
         self._before: datetime | None = None
 
     def place(self, old: str) -> datetime | None:
@@ -109,8 +110,16 @@ class _Years:
             moved = _moment(old, year)
             if moved is not None and abs(moved - self._before) <= _HALF_YEAR:
                 self._year, time = year, moved
+        if self._latest is not None and time > self._latest:
+            # Lines out of any sequence (files put together by hand) must not land in the future.
+            return _moment(old, self._latest.year) if self._fits(old) else _moment(old, self._latest.year - 1)
         self._before = time
         return time
+
+    def _fits(self, old: str) -> bool:
+        assert self._latest is not None
+        time = _moment(old, self._latest.year)
+        return time is not None and time <= self._latest
 
 
 @lru_cache(1 << 12)
@@ -146,7 +155,7 @@ def _read(stream: Stream, intake: Intake) -> Iterator[pa.Table]:
     first = intake.again()
     try:
         latest = min(intake.modified, intake.now) + _GRACE
-        years = _Years(_first_year(line_blocks(first, intake.silent()), latest))
+        years = _Years(_first_year(line_blocks(first, intake.silent()), latest), latest)
     finally:
         first.close()
     for block in line_blocks(stream, intake):
