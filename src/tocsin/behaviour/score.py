@@ -54,7 +54,7 @@ from tocsin.behaviour.layout import (
 from tocsin.behaviour.learn import learn, wake
 from tocsin.behaviour.numeric import fast_log2, inlined, kept_after, kernel, mix, prefetch
 from tocsin.behaviour.parents import backed_off, close_hours
-from tocsin.behaviour.quantities import hour_bits, own_hours, population_bits, size_bits, weekday_bits
+from tocsin.behaviour.quantities import hour_bits, population_bits, size_bits, usual_hours, weekday_bits
 from tocsin.behaviour.values import own_share
 
 __all__ = ["score"]
@@ -133,10 +133,7 @@ def _quantities(ents, parents, cols, i, raw, facts):  # noqa: ANN001, ANN202, PL
     total = float(parents.circle_totals[group, 0])
     half = cols.half[i]
     raw[HOUR] = hour_bits(row, circle, total, half)
-    facts[HOUR, 0] = own_hours(row, half)
-    facts[HOUR, 1] = row[R_TIME]
     raw[WEEKDAY] = weekday_bits(row, circle, total, cols.weekday[i])
-    facts[WEEKDAY, 0] = row[R_TIME]
     for which in range(3):
         value = cols.sizes[i, which]
         raw[BYTES + which] = -1.0
@@ -149,6 +146,7 @@ def _quantities(ents, parents, cols, i, raw, facts):  # noqa: ANN001, ANN202, PL
     if cols.quantity[i] == cols.quantity[i]:  # noqa: PLR0124 - not NaN
         moved = fast_log2(1.0 + max(row[R_VOLUME_NOW] + cols.quantity[i], 0.0))
         raw[VOLUME] = size_bits(row, 3, parents.sizes[0, 3], moved, facts[VOLUME])
+        facts[VOLUME, 1] = moved
     for which in range(3):
         raw[RATE_SUBJECT + which] = cols.rates[i, which, 0]
         facts[RATE_SUBJECT + which, 0] = cols.rates[i, which, 1]
@@ -257,6 +255,7 @@ def score(  # noqa: PLR0913 - the whole state, passed flat
         _quantities(ents, parents, cols, i, raw, facts)
         _weigh(ents, calib, cols, out, i, raw)
         if out.tail[i] >= FACTS_FROM:
+            usual_hours(ents.rows[slot], facts[HOUR:])
             for feature in range(FEATURE_COUNT):
                 out.facts[i, feature, 0] = facts[feature, 0]
                 out.facts[i, feature, 1] = facts[feature, 1]
