@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tocsin.behaviour.layout import HALF_HOURS, R_HOURS, R_SIZE, R_TIME, R_WEEKDAYS, WEEKDAYS
-from tocsin.behaviour.numeric import fast_log2, inlined
+from tocsin.behaviour.numeric import fast_log2, inlined, kernel
 
 __all__ = ["add_size", "hour_bits", "own_hours", "population_bits", "size_bits", "usual_hours", "weekday_bits", "winsor"]
 
