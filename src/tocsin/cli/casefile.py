@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from tocsin.errors import NotFound
 from tocsin.record import Alert, Finding, Restriction, Verdict
 
 if TYPE_CHECKING:
@@ -14,7 +13,7 @@ if TYPE_CHECKING:
 
     from tocsin.store import Home, Records
 
-__all__ = ["Case", "alert_with_evidence", "finding_named", "judge"]
+__all__ = ["Case", "alert_with_evidence", "judge"]
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,36 +27,25 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
 def alert_with_evidence(records: Records, alert_id: str) -> Case:
     """Gather a story; raises NotFound when there is no such alert."""
     alert = records.alert(alert_id.upper())
-    if alert is None:
-        raise NotFound(f"there is no alert `{alert_id}`", hint="`tocsin alerts list` names them all")
     return Case(
         alert=alert,
-        findings=list(records.findings(alert_id=alert.id)),
+        findings=records.findings(alert_id=alert.id),
         restrictions=[r for r in records.restrictions() if r.alert_id == alert.id],
     )
 
 
-def finding_named(records: Records, finding_id: str) -> Finding:
-    """Get a finding; raises NotFound when there is none of that id."""
-    finding = records.finding(finding_id.upper())
-    if finding is None:
-        raise NotFound(f"there is no finding `{finding_id}`", hint="`tocsin explain A-…` lists those of an alert")
-    return finding
-
-
 def judge(home: Home, record_id: str, *, bad: bool, known_at: datetime, by: str) -> list[Verdict]:
     """Keep a verdict on an alert or a finding: in the journal, where scoring learns it, and on the record."""
-    if record_id.upper().startswith("F-"):
-        findings, alert_id = [finding_named(home.records, record_id)], None
-    else:
-        case = alert_with_evidence(home.records, record_id)
-        findings, alert_id = case.findings, case.alert.id
+    wanted = record_id.upper()
+    one = wanted.startswith("F-")
+    findings = [home.records.finding(wanted)] if one else alert_with_evidence(home.records, wanted).findings
     verdicts = [Verdict(seq=f.seq, bad=bad, known_at=known_at, by=by) for f in findings]
     for verdict, finding in zip(verdicts, findings, strict=True):
         body = msgspec.json.encode({"finding": finding.id, **msgspec.structs.asdict(verdict)})
         home.journal.append_control("verdict", body)
     home.journal.commit()
-    if alert_id:
-        home.records.set_verdict(alert_id, "true" if bad else "false")
-    home.records.audit(by or "cli", "verdict", {"record": record_id.upper(), "bad": bad})
+    if one:
+        home.records.audit(by, "verdict", {"finding": wanted, "bad": bad})
+    else:
+        home.records.set_verdict(wanted, "true" if bad else "false", by)
     return verdicts

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -71,6 +71,7 @@ def erase_entity(
     if not yes:
         typer.confirm(f"erase everything about {entity}?", abort=True, err=True)
     with opening.open_home(config, home, writer=True) as opened:
-        erased: dict[str, Any] = {"entity": entity, "erased": opened.journal.erase(entity)}
-        opened.records.audit(by or "cli", "erase", {"entity": entity})
-    printer.one(erased, lambda p, e: p.line(f"{e['entity']}: erased"))
+        events = opened.journal.erase(entity)
+        opened.records.audit(by, "erase-ordered", {"events": events})  # whom it named must not stay in the audit
+    erased = {"entity": entity, "events": events}
+    printer.one(erased, lambda p, e: p.line(f"{e['entity']}: erased, {events:,} journaled events with it"))

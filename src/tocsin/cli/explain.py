@@ -6,7 +6,7 @@ from typing import Annotated, Final
 
 import typer
 
-from tocsin.cli.casefile import Case, alert_with_evidence, finding_named
+from tocsin.cli.casefile import Case, alert_with_evidence
 from tocsin.cli.opening import open_home
 from tocsin.cli.options import ConfigFile, HomePath, JsonFlag, OutputMode
 from tocsin.cli.output import Output, Printer
@@ -29,8 +29,7 @@ def explain(
     printer = Printer(output, as_json=as_json)
     with open_home(config, home) as opened:
         if record_id.upper().startswith("F-"):
-            finding = finding_named(opened.records, record_id)
-            printer.one(finding, finding_full)
+            printer.one(opened.records.finding(record_id.upper()), finding_full)
             return
         case = alert_with_evidence(opened.records, record_id)
     printer.one(case, _every_step)

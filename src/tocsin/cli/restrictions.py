@@ -11,7 +11,7 @@ from tocsin.cli.opening import load_settings, now, open_home
 from tocsin.cli.options import By, ConfigFile, HomePath, JsonFlag, OutputMode, duration_s, moment
 from tocsin.cli.output import Output, Printer, say
 from tocsin.cli.render import restrictions_table
-from tocsin.cli.ruling import free, restrict
+from tocsin.cli.ruling import free, in_force, restrict
 from tocsin.record import Rung
 
 __all__ = ["app"]
@@ -32,14 +32,14 @@ def list_restrictions(
     printer = Printer(output, as_json=as_json)
     time = moment(at) if at else now()
     with open_home(config, home) as opened:
-        found = list(opened.records.restrictions() if everything else opened.records.restrictions(active_at=time))
-        total = len(found) if everything else len(list(opened.records.restrictions()))
+        every = opened.records.restrictions()
+        found = every if everything else in_force(every, opened.records.restrictions(active_at=time), time)
     if not found:
         say("no restrictions in force")
     if found or not printer.human:
         printer.many(found, restrictions_table)
-    if total > len(found):
-        say(f"{total - len(found)} expired or lifted; --all shows them, --at TIME those of that time")
+    if len(every) > len(found):
+        say(f"{len(every) - len(found)} expired or lifted; --all shows them, --at TIME those of that time")
 
 
 @app.command("lift")

@@ -16,7 +16,13 @@ if TYPE_CHECKING:
     from tocsin.record import Restriction, Rung
     from tocsin.store import Home
 
-__all__ = ["free", "restrict"]
+__all__ = ["free", "in_force", "restrict"]
+
+
+def in_force(every: list[Restriction], active: list[Restriction], at: datetime) -> list[Restriction]:
+    """Those that act at a time, as the records tell, and those that waited for a person then."""
+    names = {r.id for r in active}
+    return [r for r in every if r.id in names or (r.state == "held" and r.time <= at < r.expires)]
 
 
 def restrict(
@@ -27,21 +33,18 @@ def restrict(
     home.journal.append_control("restrict", msgspec.json.encode(added))
     home.journal.commit()
     home.records.put_restrictions([added])
-    home.records.audit(by or "cli", "restrict", msgspec.to_builtins(added))
+    home.records.audit(by, "restrict", msgspec.to_builtins(added))
     return added
 
 
 def free(home: Home, restriction_id: str, *, by: str, now: datetime) -> Restriction:
     """Lift a restriction; raises NotFound when none of that id waits or is in force."""
-    wanted = restriction_id.upper()
-    found = next((r for r in home.records.restrictions() if r.id == wanted), None)
-    if found is None or found.state not in {"active", "held"}:
+    found = home.records.restriction(restriction_id.upper())
+    if found.state not in {"active", "held"}:
         raise NotFound(
-            f"no restriction `{restriction_id}` is in force", hint="`tocsin restrictions list --all` names them"
+            f"restriction `{found.id}` is {found.state} already", hint="`tocsin restrictions list` names those in force"
         )
-    lifted = lift(found, by=by)
-    home.journal.append_control("lift", msgspec.json.encode({"restriction": wanted, "by": by, "time": now}))
+    home.journal.append_control("lift", msgspec.json.encode({"restriction": found.id, "by": by, "time": now}))
     home.journal.commit()
-    home.records.put_restrictions([lifted])
-    home.records.audit(by or "cli", "lift", {"restriction": wanted})
-    return lifted
+    home.records.put_restrictions([lift(found, by=by)])
+    return home.records.lift(found.id, by)

@@ -42,8 +42,18 @@ def summarise(report: ReplayReport, *, shown: int, home: str) -> None:
 
 
 def _file(file: FileReport) -> str:
-    """`name: format, n read, n set aside`, or why it was skipped."""
+    """`name: format, n read` and whatever else became of it, or why nothing was taken."""
     name = shorten(file.source_file)
     if file.skipped:
         return f"  {name}: skipped: {file.skipped}"
-    return f"  {name}: {file.format}, {file.read:,} read, {file.set_aside:,} set aside"
+    counts = {
+        "read": file.read,
+        "read before": file.journaled,
+        "set aside": file.set_aside,
+        "filtered": file.filtered,
+        "duplicate": file.duplicates,
+    }
+    told = [f"{count:,} {what}" for what, count in counts.items() if count or what == "read"]
+    if file.damage:
+        told.append(f"ended early: {file.damage}")
+    return f"  {name}: {', '.join([str(file.format), *told])}"
