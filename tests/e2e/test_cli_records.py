@@ -185,3 +185,15 @@ def test_two_writers_are_told_apart(tocsin, home):
         ran = tocsin("restrictions", "add", "user:cy", "watch")
         assert ran.status == 4
         assert tocsin("alerts", "list").status == 0
+
+
+def test_erasing_needs_a_yes_and_empties_what_names_the_entity(tocsin, home):
+    ran = tocsin("entity", "erase", "user:ada")
+    assert (ran.status, ran.out) == (2, "")
+    assert "--yes" in ran.err
+    ran = tocsin("entity", "erase", "user:ada", "--yes", "--by", "bo")
+    assert (ran.status, ran.out) == (0, "user:ada: erased, 0 journaled events with it\n")
+    everything = tocsin("alerts", "list", "--json").out + tocsin("restrictions", "list", "--all", "--json").out
+    assert "user:ada" not in everything
+    with Home.open(home, writer=False) as opened:
+        assert {row.actor for row in opened.records.audit_rows(2)} == {"bo", ""}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import time
 
@@ -55,12 +56,12 @@ def tocsin_errors():
     return tocsin.errors
 
 
-def test_help_answers_at_once(tocsin):
-    tocsin("--help")
+def test_help_answers_at_once(tocsin_process):
+    tocsin_process("--help")
     took = []
     for _ in range(3):
         begun = time.perf_counter()
-        tocsin("--help")
+        tocsin_process("--help")
         took.append(time.perf_counter() - begun)
     assert min(took) < 0.5
 
@@ -154,10 +155,19 @@ def test_escape_codes_in_what_was_typed_are_shown_not_obeyed(tocsin):
     assert "\\x1b[2J" in ran.err
 
 
-def test_the_traceback_is_there_when_asked_for(tocsin):
-    assert "Traceback" in tocsin("alerts", "list", TOCSIN_DEBUG="1").err
+def test_the_traceback_is_there_when_asked_for(tocsin_process):
+    assert "Traceback" in tocsin_process("alerts", "list", TOCSIN_DEBUG="1").err
 
 
-def test_the_shell_completes_commands(tocsin):
-    ran = tocsin(_TOCSIN_COMPLETE="complete_bash", COMP_WORDS="tocsin re", COMP_CWORD="1")
+def test_the_shell_completes_commands(tocsin_process):
+    ran = tocsin_process(_TOCSIN_COMPLETE="complete_bash", COMP_WORDS="tocsin re", COMP_CWORD="1")
     assert ran.out.split() == ["replay", "restrictions"]
+
+
+@pytest.mark.parametrize("output", ["human", "json", "jsonl"])
+def test_a_reader_that_leaves_is_no_error(tocsin_process, output):
+    reading, writing = os.pipe()
+    os.close(reading)
+    ran = tocsin_process("config", "show", "-o", output, stdout=writing)
+    os.close(writing)
+    assert (ran.status, ran.err) == (141, "")

@@ -12,7 +12,7 @@ import typer
 from tocsin import __version__
 from tocsin.cli import alerts, config, demo, drill, entity, explain, replay, restrictions
 from tocsin.cli.options import JsonFlag, OutputMode
-from tocsin.cli.output import Output, Printer, fail
+from tocsin.cli.output import Output, Printer, ReaderGone, fail
 from tocsin.errors import TocsinError
 
 __all__ = ["app", "main"]
@@ -73,7 +73,7 @@ def _status() -> int:
     try:
         result = app(prog_name="tocsin", standalone_mode=False)
         sys.stdout.flush()
-    except BrokenPipeError:
+    except (BrokenPipeError, ReaderGone):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return READER_GONE
     except (Exception, KeyboardInterrupt) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
@@ -10,7 +11,8 @@ from tocsin.cli import opening
 from tocsin.cli.options import By, ConfigFile, HomePath, JsonFlag, OutputMode
 from tocsin.cli.output import Output, Printer
 from tocsin.cli.portrait import Portrait, draw
-from tocsin.errors import NotFound, UsageError
+from tocsin.cli.safe import safe
+from tocsin.errors import NotFound, Refused, UsageError
 
 __all__ = ["app"]
 
@@ -69,9 +71,17 @@ def erase_entity(
     printer = Printer(output, as_json=as_json)
     entity = checked_name(name)
     if not yes:
-        typer.confirm(f"erase everything about {entity}?", abort=True, err=True)
+        _ask(entity)
     with opening.open_home(config, home, writer=True) as opened:
         events = opened.journal.erase(entity)
         opened.records.audit(by, "erase-ordered", {"events": events})  # whom it named must not stay in the audit
     erased = {"entity": entity, "events": events}
     printer.one(erased, lambda p, e: p.line(f"{e['entity']}: erased, {events:,} journaled events with it"))
+
+
+def _ask(entity: str) -> None:
+    """Ask a person at a terminal; raises UsageError where nobody can answer, Refused when they say no."""
+    if not sys.stdin.isatty():
+        raise UsageError("erasing cannot be undone and nobody is here to ask", hint="say --yes")
+    if not typer.confirm(safe(f"erase everything about {entity}?"), err=True):
+        raise Refused("nothing was erased", hint="say y to erase")

@@ -19,7 +19,7 @@ from tocsin.cli.safe import safe, safe_json
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["Output", "Printer", "fail", "say"]
+__all__ = ["Output", "Printer", "ReaderGone", "fail", "say"]
 
 T = TypeVar("T")
 
@@ -32,12 +32,16 @@ class Output(StrEnum):
     jsonl = "jsonl"
 
 
+class ReaderGone(Exception):  # noqa: N818 - an end, not a failure
+    """The reader of our output (`head`) has left; not an OSError, which Typer would answer with exit code 1."""
+
+
 class _Stdout(Console):
     """Rich's console, leaving a reader that went away (`head`) to the one place that handles it."""
 
     def on_broken_pipe(self) -> None:
         """Let the error through; Rich would end the process with an exit code of its own."""
-        raise BrokenPipeError
+        raise ReaderGone
 
 
 class Printer:
@@ -85,7 +89,11 @@ class Printer:
     def _json(item: Any, *, pretty: bool) -> None:  # noqa: ANN401 - whatever can be written as JSON
         encoded = msgspec.json.encode(item)
         text = (msgspec.json.format(encoded, indent=2) if pretty else encoded).decode()
-        sys.stdout.write(safe_json(text) + "\n")
+        try:
+            sys.stdout.write(safe_json(text) + "\n")
+            sys.stdout.flush()
+        except BrokenPipeError as error:
+            raise ReaderGone from error
 
 
 def say(text: str) -> None:
