@@ -125,7 +125,7 @@ def _incidents(town: Town, calendar: Calendar, day: int, rng: np.random.Generato
     begins = mix(town.seed, 41, person, day) % 800 / 100.0 + 21.5
     place = np.where(mix(town.seed, 42, person, day) % 5 == 0, CARRIER, HOME)
     place = np.where(calendar.guest[day, person] >= 0, GUEST, place)
-    bulk = rng.random(shape) < 0.12
+    bulk = rng.random(shape) < 0.2
     return _tasks(rng, town, person, begins + rng.exponential(0.6, shape), theme=theme, place=place, bulk=bulk)
 
 

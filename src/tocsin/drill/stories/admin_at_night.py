@@ -28,7 +28,7 @@ def admin_at_night(stage: Stage, rng: np.random.Generator, day: int, strength: f
     victim = one_of(rng, rested, admins, np.flatnonzero(town.department == ADMIN))
     looks, takes = int(rng.integers(2, 7)), int(rng.integers(18, 60) * strength)
     begin = 24 + rng.uniform(2.4, 3.9)
-    hours = begin + spread(rng, looks + takes, 60.0 / strength)
+    hours = begin + spread(rng, looks + takes, 90.0 / strength)
     action = np.concatenate([verbs(rng, _LOOK, looks), verbs(rng, _TAKE, takes)])
     agent = agent_on(town, np.array([victim]), day, np.array([False]))[0]
     if rng.random() < 0.5:  # half of the thieves imitate the victim's browser
@@ -48,7 +48,7 @@ def admin_at_night(stage: Stage, rng: np.random.Generator, day: int, strength: f
         failed=rng.random(size) < 0.04,  # a few doors are locked
         session=session_of(town, victim, day, OFFICE, phone=False),
         role=np.where(np.arange(size) < looks, ROLES.index("look"), ROLES.index("take")),
-        **draw_sizes(rng, action, np.where(np.arange(size) < looks, 1.0, 3.0 * strength)),
+        **draw_sizes(rng, action, np.where(np.arange(size) < looks, 1.0, 1.8 * strength)),
     )
     return Plot("admin-at-night", strength, concatenate([columns]))
 

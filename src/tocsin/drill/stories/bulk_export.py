@@ -16,7 +16,7 @@ from tocsin.drill.town import favourite
 
 __all__ = ["bulk_export"]
 
-_TAKE: Final = {"drive.export": 4.0, "drive.read": 3.0, "drive.list": 1.0, "crm.export": 1.0}
+_TAKE: Final = {"drive.export": 5.0, "drive.read": 3.0, "drive.list": 1.0, "crm.export": 2.0}
 _THEME_NAMES: Final = [theme.name for theme in THEMES]
 
 
@@ -38,11 +38,11 @@ def bulk_export(stage: Stage, rng: np.random.Generator, day: int, strength: floa
 
 def _one_day(stage: Stage, rng: np.random.Generator, leaver: int, day: int, strength: float) -> Columns:
     town = stage.town
-    takes, tidies = int(rng.integers(8, 22) * strength) + 1, int(rng.integers(2, 6))
+    takes, tidies = int(rng.integers(16, 42) * strength) + 1, int(rng.integers(2, 6))
     size = takes + tidies
     tidying = np.arange(size) >= takes
     sittings = town.start_h[leaver] + rng.uniform(0.5, town.length_h[leaver], 2)
-    hours = sittings[rng.integers(0, 2, size)] + rng.exponential(0.4, size)
+    hours = sittings[rng.integers(0, 2, size)] + rng.exponential(0.35, size)
     action = verbs(rng, _TAKE, size)
     action = np.where(tidying, verbs(rng, {"drive.export": 1.0, "drive.read": 1.0}, size), action)
     person = np.full(size, leaver)
@@ -59,7 +59,7 @@ def _one_day(stage: Stage, rng: np.random.Generator, leaver: int, day: int, stre
         failed=rng.random(size) < 0.05,  # not everything of others is open
         session=session_of(town, person, day, place, phone=False),
         role=np.where(tidying, ROLES.index("tidy"), ROLES.index("take")),
-        **draw_sizes(rng, action, np.where(tidying, 1.0, 2.0 * strength) * town.volume[leaver]),
+        **draw_sizes(rng, action, np.where(tidying, 1.0, 1.6 * strength) * town.volume[leaver]),
     )
 
 
@@ -69,7 +69,7 @@ def _resources(stage: Stage, rng: np.random.Generator, leaver: int, day: int, ti
     crm = np.isin(action, verbs(rng, {"crm.export": 1.0}, 1))
     theme = np.where(crm, _THEME_NAMES.index("crm"), _THEME_NAMES.index("drive"))
     own = np.full(size, town.department[leaver])
-    other = rng.random(size) < 0.45  # somewhat under half
+    other = rng.random(size) < 0.6  # the greater part
     department = np.where(other & ~tidying, rng.integers(0, len(stage.pools), size), own)
     number = rng.integers(0, 1 << 30, size) % stage.pools[department, theme]
     person = np.full(size, leaver)

@@ -55,7 +55,7 @@ def _visit(
     who = np.full(size, victim)
     action = verbs(rng, _TAKE if final else _GROOM, size)
     theme = np.where(action == verbs(rng, {"mail.read": 1.0}, 1)[0], _MAIL, _DRIVE)
-    beyond = rng.random(size) < (0.6 if final else 0.35 * progress)
+    beyond = rng.random(size) < (0.7 if final else 0.35 * progress)
     known = favourite(town, stage.pools, who, theme, rng.integers(0, 8, size), day)
     abroad = (town.department[victim] + 1 + (rng.random(size) < 0.3)) % len(stage.pools)  # two neighbours
     department = np.where(beyond, abroad, town.department[victim])
