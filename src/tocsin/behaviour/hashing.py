@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numba import njit
 
-__all__ = ["HashKey", "hash_column", "hash_subnets", "hash_text"]
+__all__ = ["HashKey", "hash_column", "hash_subnets", "hash_text", "key_of"]
 
 HashKey = tuple[np.uint64, np.uint64]
 _V0: Final = np.uint64(0x736F6D6570736575)
@@ -170,6 +170,11 @@ def hash_subnets(column: pa.Array, key: HashKey) -> np.ndarray:
     if len(column) and column.null_count < len(column):
         _subnets(*_buffers(column), *key, out)
     return out
+
+
+def key_of(secret: bytes) -> HashKey:
+    """The two words of a 16-byte key."""
+    return np.uint64(int.from_bytes(secret[:8], "little")), np.uint64(int.from_bytes(secret[8:16], "little"))
 
 
 def hash_text(text: str, key: HashKey) -> int:

@@ -5,6 +5,7 @@ One instance is one shard. It owns its arrays and grows them; the kernels never 
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
@@ -13,15 +14,30 @@ from tocsin.behaviour import layout
 from tocsin.behaviour.budget import Terms, new_desk, ring
 from tocsin.behaviour.columns import FLAG_LATE, FLAG_PRIVILEGED, FLAG_SENSITIVE
 from tocsin.behaviour.features import ADDRESS, COUNTRY, FAMILY, FEATURE_COUNT
-from tocsin.behaviour.layout import F_FLAGS, FLAG_KNOWN_PRIVILEGED, Columns, Limits, Out
+from tocsin.behaviour.hashing import hash_text
+from tocsin.behaviour.layout import (
+    F_FLAGS,
+    F_GROUP,
+    F_GROUP_NEXT,
+    FLAG_FIXED_GROUP,
+    FLAG_KNOWN_PRIVILEGED,
+    Columns,
+    Limits,
+    Out,
+)
 from tocsin.behaviour.numeric import rehash
 from tocsin.behaviour.parents import PARENT_SHIFT
+from tocsin.behaviour.portrait import portrait
 from tocsin.behaviour.rates import RATE_SHIFT, measure_rates
 from tocsin.behaviour.registry import USED, admit, find_slots, grown, rebuild_index
 from tocsin.behaviour.score import score
+from tocsin.behaviour.values import group_of
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tocsin.behaviour.columns import Encoded
+    from tocsin.behaviour.hashing import HashKey
     from tocsin.config import Settings
 
 __all__ = ["Model", "Observed"]
@@ -45,6 +61,8 @@ class Observed(NamedTuple):
     """int64: -1, or the seq of the alert that the event rings or joins."""
     absolute: np.ndarray
     """bool: met the absolute rule."""
+    extra: np.ndarray
+    """float32: what past bad outcomes added, in witness units."""
 
 
 def limits_of(settings: Settings) -> Limits:
@@ -63,13 +81,10 @@ def limits_of(settings: Settings) -> Limits:
 class Model:
     """What is normal for everybody, and how far from it each event is."""
 
-    def __init__(self, settings: Settings) -> None:
-        self.limits = limits_of(settings)
-        self.terms = Terms(
-            float(settings.alerts.per_day), settings.alerts.mute_h * 3600.0, settings.alerts.story_h * 3600.0
-        )
-        self._absolute_bits = float(settings.behaviour.absolute_bits)
-        self._late_s = float(settings.behaviour.late_s)
+    def __init__(self, settings: Settings, cold: Path | None = None) -> None:
+        self.configure(settings)
+        self._cold = cold
+        self._fixed: dict[int, int] = {}
         self.ents = layout.new_entities()
         self.parents = layout.new_parents()
         self.calib = layout.new_calibration()
@@ -79,11 +94,57 @@ class Model:
         self.vacant = np.zeros(0, np.int32)
         self.clock = np.full(1, -np.inf)
 
+    def configure(self, settings: Settings) -> None:
+        """Take on settings; from the next event on."""
+        self.limits = limits_of(settings)
+        self.terms = Terms(
+            float(settings.alerts.per_day), settings.alerts.mute_h * 3600.0, settings.alerts.story_h * 3600.0
+        )
+        self._absolute_bits = float(settings.behaviour.absolute_bits)
+        self._late_s = float(settings.behaviour.late_s)
+
+    def group(self, groups: dict[str, str], key: HashKey) -> None:
+        """Put entities into the operator's groups: name of the entity to name of the group."""
+        roots = {name: hash_text(f"group:{name}", key) for name in sorted(set(groups.values()))}
+        self._fixed = {hash_text(name, key): roots[group] for name, group in groups.items()}
+        self._assign(np.arange(int(self.ents.meta[USED]), dtype=np.int32))
+
+    def _assign(self, slots: np.ndarray) -> None:
+        """Give entities that the operator grouped their group, for good."""
+        if not self._fixed:
+            return
+        known = np.fromiter(self._fixed, np.uint64, len(self._fixed))
+        for slot in slots[np.isin(self.ents.keys[slots], known)]:
+            group = group_of(self.parents.roots, self.parents.meta, np.uint64(self._fixed[int(self.ents.keys[slot])]))
+            self.ents.facts[slot, F_GROUP] = self.ents.facts[slot, F_GROUP_NEXT] = group
+            self.ents.facts[slot, F_FLAGS] |= FLAG_FIXED_GROUP
+
+    @property
+    def population(self) -> int:
+        """How many entities are known."""
+        return int(np.count_nonzero(self.ents.keys[: int(self.ents.meta[USED])]))
+
+    @property
+    def newest(self) -> datetime | None:
+        """Time of the newest event observed."""
+        return datetime.fromtimestamp(float(self.clock[0]), UTC) if np.isfinite(self.clock[0]) else None
+
+    def describe(self, entity: str, key: HashKey) -> dict[str, Any] | None:
+        """What is known of an entity, in plain values; None when it was never seen."""
+        slots = np.empty(1, np.int32)
+        if find_slots(self.ents, np.array([hash_text(entity, key)], np.uint64), slots):
+            return None
+        return portrait(self.ents, int(slots[0]))
+
     # --- one batch
 
-    def observe(self, batch: Encoded, first_seq: int, extra: np.ndarray | None = None) -> Observed:
-        """Score a batch in journal order and learn from it."""
+    def observe(
+        self, batch: Encoded, first_seq: int, extra: np.ndarray | None = None, skip: np.ndarray | None = None
+    ) -> Observed:
+        """Score a batch in journal order and learn from it; `skip` marks events to be passed over like late ones."""
         late = self._late(batch.times_s)
+        if skip is not None:
+            late |= skip
         slots = self._slots(batch)
         rates = self._rates(batch, late)
         columns = Columns(
@@ -97,11 +158,11 @@ class Model:
             sizes=batch.sizes,
             quantity=batch.quantity,
             rates=rates,
-            extra=np.zeros(len(slots), np.float32) if extra is None else extra,
+            extra=extra if extra is not None else np.zeros(len(slots), np.float32),
         )
         out = self._score(columns)
         absolute = self._absolute(columns, out)
-        return self._ring(batch, first_seq, slots, out, late, absolute)
+        return self._ring(batch, first_seq, columns, out, late, absolute)
 
     def _late(self, times_s: np.ndarray) -> np.ndarray:
         """Further behind the newest event before it than the stated tolerance."""
@@ -116,7 +177,10 @@ class Model:
         missing = find_slots(self.ents, batch.subject, slots)
         if missing:
             self._make_room(missing)
+            fresh = slots < 0
             admit(self.ents, self.vacant, batch.subject, batch.hour, slots)
+            if self._fixed:
+                self._assign(np.unique(slots[fresh]))
         return slots
 
     def _make_room(self, more: int) -> None:
@@ -194,8 +258,9 @@ class Model:
         return rare
 
     def _ring(
-        self, batch: Encoded, first_seq: int, slots: np.ndarray, out: Out, late: np.ndarray, absolute: np.ndarray
+        self, batch: Encoded, first_seq: int, columns: Columns, out: Out, late: np.ndarray, absolute: np.ndarray
     ) -> Observed:
+        slots, extra = columns.slot, columns.extra
         m = len(slots)
         accumulated, alert_seq = np.empty(m, np.float32), np.empty(m, np.int64)
         unusual = out.x[:, ADDRESS : COUNTRY + 1].max(axis=1, initial=0) >= _WITNESS_BITS
@@ -209,7 +274,7 @@ class Model:
             if done == m:
                 break
             self.desk = forget_stories(self.desk)
-        return Observed(out, late, slots, accumulated, alert_seq, absolute)
+        return Observed(out, late, slots, accumulated, alert_seq, absolute, extra)
 
     # --- what survives
 

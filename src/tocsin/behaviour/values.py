@@ -22,7 +22,7 @@ from tocsin.behaviour.layout import (
 )
 from tocsin.behaviour.numeric import inlined, kept_after
 
-__all__ = ["CONDEMNED", "own_share", "quarantine", "teach_value"]
+__all__ = ["CONDEMNED", "group_of", "own_share", "quarantine", "teach_value"]
 
 _DISCOUNT = 0.5
 _CONCENTRATION = 1.0
@@ -42,7 +42,7 @@ def own_share(
 
 
 @inlined
-def _group_of(roots: np.ndarray, meta: np.ndarray, root: np.uint64) -> int:
+def group_of(roots: np.ndarray, meta: np.ndarray, root: np.uint64) -> int:
     """Number of the group with this root, made when it is new; 0, everyone, when there is no room for more."""
     for g in range(1, meta[3] + 1):
         if roots[g] == root:
@@ -88,7 +88,7 @@ def teach_value(  # noqa: PLR0913 - one kernel's state, passed flat
         row[R_TOP] = words[place, CELL_N]
         if top[slot] != key and not facts[slot, F_FLAGS] & FLAG_FIXED_GROUP:
             top[slot] = key
-            facts[slot, F_GROUP_NEXT] = _group_of(roots, meta, key)
+            facts[slot, F_GROUP_NEXT] = group_of(roots, meta, key)
     return n == 0 or hour // 720 > last // 720
 
 

@@ -1,0 +1,63 @@
+"""What the operator's file adds to a batch before it is journaled: one name a person, privilege, sensitivity."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tocsin.config import Entities
+
+__all__ = ["apply_facts", "peer_groups"]
+
+_ENTITY_COLUMNS: Final = ("subject", "counterparty")
+
+
+def _mapped(column: pa.Array, change: Callable[[str | None], object], kind: pa.DataType) -> pa.Array:
+    """Apply `change` once to every distinct value."""
+    encoded = column.dictionary_encode()
+    fresh = pa.array([change(value) for value in encoded.dictionary.to_pylist()], kind)
+    return fresh.take(encoded.indices)
+
+
+def _replace(batch: pa.RecordBatch, name: str, column: pa.Array) -> pa.RecordBatch:
+    return batch.set_column(batch.schema.get_field_index(name), batch.schema.field(name), column)
+
+
+def _or(batch: pa.RecordBatch, name: str, said: pa.Array) -> pa.RecordBatch:
+    """What the operator says stands before what the log says."""
+    return _replace(batch, name, pc.coalesce(said, batch.column(name)))
+
+
+def apply_facts(batch: pa.RecordBatch, entities: Entities) -> pa.RecordBatch:
+    """Replace aliases by the entity they belong to, and mark what is privileged or sensitive."""
+    if entities.canonical:
+        for name in _ENTITY_COLUMNS:
+            canonical = _mapped(batch.column(name), lambda v: entities.canonical.get(v, v) if v else v, pa.string())
+            batch = _replace(batch, name, canonical)
+    if any(facts.privileged is not None for facts in entities.entity.values()):
+        known = {name: facts.privileged for name, facts in entities.entity.items()}
+        batch = _or(batch, "privileged", _mapped(batch.column("subject"), lambda v: known.get(v or ""), pa.bool_()))
+    sensitive = entities.sensitive
+    if sensitive.actions:
+        said = _mapped(batch.column("action"), lambda v: sensitive.covers(v or "", None) or None, pa.bool_())
+        batch = _or(batch, "sensitive", said)
+    if sensitive.resources:
+        said = _mapped(batch.column("resource"), lambda v: sensitive.covers("", v) or None, pa.bool_())
+        batch = _or(batch, "sensitive", said)
+    return batch
+
+
+def peer_groups(entities: Entities) -> dict[str, str]:
+    """The group each named entity belongs to: as given, else what role, department and sector make."""
+    groups = {}
+    for name, facts in entities.entity.items():
+        parts = [part for part in (facts.role, facts.department, facts.sector) if part]
+        group = facts.group or "/".join(parts)
+        if group:
+            groups[name] = group
+    return groups

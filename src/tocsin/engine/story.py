@@ -1,0 +1,143 @@
+"""From events that rang to findings, alerts, risk and restrictions; the part of the loop that people see.
+
+Everything here is rare, so it is plain Python over records. What it remembers goes into the snapshot as JSON, and
+ids follow from places in the journal, so scoring the same events again after a crash writes the same records.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from tocsin.record import Alert, Evidence, Finding, Restriction, Risk, record_id
+from tocsin.response import Responder, join_alert, open_alert
+from tocsin.trust.risk import assess, keep
+
+if TYPE_CHECKING:
+    from tocsin.config import Settings
+    from tocsin.record import Reason
+    from tocsin.store import Home
+
+__all__ = ["Rung", "Story"]
+
+_EVIDENCE_LIFE: Final = timedelta(hours=24)
+_FINDINGS_KEPT: Final = 100
+"""Findings of one alert that are written down; later ones are counted."""
+
+
+class Rung(msgspec.Struct, frozen=True, kw_only=True):
+    """One event that rang or joined an alert, as the loop hands it over."""
+
+    seq: int
+    alert_seq: int
+    row: dict[str, Any]
+    """The event by column name."""
+    surprise_bits: float
+    tail_bits: float
+    accumulated_bits: float
+    reasons: tuple[Reason, ...]
+    absolute: bool
+    privileged: bool
+    sensitive: bool
+
+
+class _Memory(msgspec.Struct):
+    alerts: dict[str, Alert] = {}
+    evidence: dict[str, tuple[Evidence, ...]] = {}
+
+
+class Story:
+    """Alerts that still take in findings, what counts against whom, and the restrictions in force."""
+
+    def __init__(self, settings: Settings, state: dict[str, Any] | None = None) -> None:
+        state = state or {}
+        self._open_for = timedelta(hours=settings.alerts.mute_h + settings.alerts.story_h)
+        self._memory = msgspec.convert(state.get("memory", {}), _Memory)
+        self.responder = Responder(settings.respond, state.get("responder"))
+        self._findings: dict[str, Finding] = {}
+        self._changed: dict[str, Alert] = {}
+        self._restrictions: dict[str, Restriction] = {}
+
+    def state(self) -> dict[str, Any]:
+        """Everything remembered, as plain JSON values."""
+        return {"memory": msgspec.to_builtins(self._memory), "responder": self.responder.state()}
+
+    def take(self, rung: Rung, population: int) -> Finding:
+        """Write one ringing event into its alert, its subject's risk and its subject's restrictions."""
+        finding = _finding(rung)
+        self._join(finding, absolute=rung.absolute)
+        evidence = Evidence(
+            entity=finding.entity,
+            cause=f"surprise: {finding.reasons[0].feature}" if finding.reasons else "surprise",
+            bits=finding.tail_bits,
+            source="behaviour",
+            time=finding.time,
+            expires=finding.time + _EVIDENCE_LIFE,
+        )
+        held = keep((*self._memory.evidence.get(finding.entity, ()), evidence), finding.time)
+        self._memory.evidence[finding.entity] = held
+        for restriction in self.responder.respond(
+            finding,
+            privileged=rung.privileged,
+            sensitive=rung.sensitive,
+            absolute=rung.absolute,
+            risk=assess(finding.entity, held, finding.time),
+            now=finding.time,
+            population=population,
+        ):
+            self._restrictions[restriction.id] = restriction
+        return finding
+
+    def _join(self, finding: Finding, *, absolute: bool) -> None:
+        alert = self._memory.alerts.get(finding.alert_id)
+        grown = join_alert(alert, finding, absolute=absolute) if alert else open_alert(finding, absolute=absolute)
+        if alert is None:
+            grown = msgspec.structs.replace(grown, id=finding.alert_id)
+        self._memory.alerts[grown.id] = grown
+        self._changed[grown.id] = grown
+        if grown.findings <= _FINDINGS_KEPT:
+            self._findings[finding.id] = finding
+
+    def risk(self, entity: str, now: datetime) -> Risk:
+        """Where an entity stands."""
+        return assess(entity, self._memory.evidence.get(entity, ()), now)
+
+    def flush(self, home: Home, now: datetime) -> None:
+        """Write what changed and forget what is over at `now`, the time of the newest event."""
+        for restriction in self.responder.expire(now):
+            self._restrictions[restriction.id] = restriction
+        if self._findings:
+            home.records.put_findings(list(self._findings.values()))
+        if self._changed:
+            home.records.put_alerts(list(self._changed.values()))
+        if self._restrictions:
+            home.records.put_restrictions(list(self._restrictions.values()))
+        self._findings, self._changed, self._restrictions = {}, {}, {}
+        self._memory.alerts = {
+            name: alert for name, alert in self._memory.alerts.items() if alert.last_time + self._open_for >= now
+        }
+        held = ((name, keep(evidence, now)) for name, evidence in self._memory.evidence.items())
+        self._memory.evidence = {name: evidence for name, evidence in held if evidence}
+
+
+def _finding(rung: Rung) -> Finding:
+    row = rung.row
+    return Finding(
+        id=record_id("F", rung.seq),
+        seq=rung.seq,
+        time=row["time"],
+        entity=row["subject"],
+        kind=row["kind"],
+        action=row["action"],
+        resource=row["resource"] or row["counterparty"],
+        address=row["origin.address"],
+        surprise_bits=rung.surprise_bits,
+        tail_bits=rung.tail_bits,
+        accumulated_bits=rung.accumulated_bits,
+        reasons=rung.reasons,
+        source_file=row["source_file"],
+        source_line=row["source_line"],
+        alert_id=record_id("A", rung.alert_seq),
+    )
