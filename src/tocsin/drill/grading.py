@@ -13,6 +13,7 @@ from tocsin.drill.features import Features, read_features
 from tocsin.drill.grade import BaselineGrade, Grade, StoryGrade, Window, kinds_caught
 from tocsin.drill.stories.programme import QUIET_DAYS
 from tocsin.drill.truth import read_truth
+from tocsin.store import Home
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -41,8 +42,6 @@ def grade(truth: Path, home: Path, *, asked_a_day: float | None = None) -> Grade
     Needs scikit-learn (the extra `drill`). Raises `SourceError` when the drill is incomplete and
     `StoreError` when the home cannot be read.
     """
-    from tocsin.store import Home  # noqa: PLC0415
-
     with Home.open(home, writer=False) as opened:
         alerts, findings = opened.records.alerts(), opened.records.findings()
     return grade_alerts(truth, alerts, findings, asked_a_day=asked_a_day)

@@ -6,10 +6,11 @@ import msgspec
 import pyarrow.parquet as pq
 import pytest
 
-from tocsin.drill import STORY_HEADER, grade_alerts
+from tocsin.drill import STORY_HEADER, grade, grade_alerts
 from tocsin.drill.grade import kinds_caught
 from tocsin.errors import SourceError
 from tocsin.record import Alert, Finding
+from tocsin.store import Home
 
 
 def finding(alert, row, n=0):
@@ -98,6 +99,16 @@ def test_it_reads_as_rows_and_as_json(graded):
     told = msgspec.json.decode(grade.to_json())
     assert told["caught"] == 1
     assert told["too_easy"] is False
+
+
+def test_a_home_is_graded_like_the_records_it_holds(small_town, truth, tmp_path):
+    out, _ = small_town
+    row = next(row for row in truth if row["story"] == "leaked-key-1")
+    alerts, findings = [alert("A-KEY", row["time"])], [finding("A-KEY", row)]
+    with Home.open(tmp_path / "home", writer=True) as home:
+        home.records.put_alerts(alerts)
+        home.records.put_findings(findings)
+    assert grade(out, tmp_path / "home") == grade_alerts(out, alerts, findings)
 
 
 def test_the_truth_file_may_be_named_itself(small_town):
