@@ -31,6 +31,10 @@ TOLERANCE: Final = timedelta(hours=24)
 _LINE_BITS: Final = 40
 _REQUIRED: Final = ("time", "kind", "subject", "action")
 _IDENTIFIERS: Final = ("subject", "counterparty", "uid")
+_CLOSED: Final = tuple(
+    (name, known, pa.array([*known, None], pa.string())) for name, known in (("kind", KINDS), ("outcome", OUTCOMES))
+)
+"""Fields with a closed list of values."""
 _COUNTS: Final = ("bytes_in", "bytes_out", "count")
 
 
@@ -78,10 +82,9 @@ def _faults(table: pa.Table, now: datetime) -> Iterator[tuple[np.ndarray, str]]:
 
 
 def _text_faults(table: pa.Table) -> Iterator[tuple[np.ndarray, str]]:
-    for name, known in (("kind", KINDS), ("outcome", OUTCOMES)):
+    for name, known, known_set in _CLOSED:
         if name in table.column_names:
-            within = pc.is_in(table[name], value_set=pa.array([*known, None], pa.string()))
-            yield ~_numpy(within), f"`{name}` is none of {', '.join(known)}"
+            yield ~_numpy(pc.is_in(table[name], value_set=known_set)), f"`{name}` is none of {', '.join(known)}"
     yield _true(pc.equal(pc.binary_length(table["action"]), 0)), "no `action`"
     for name in ("subject", "counterparty"):
         if name in table.column_names:
@@ -90,7 +93,10 @@ def _text_faults(table: pa.Table) -> Iterator[tuple[np.ndarray, str]]:
             yield _true(pc.or_(pc.less(colon, 1), last)), f"`{name}` is not written `type:id`"
     for name in _IDENTIFIERS:
         if name in table.column_names:
-            yield _true(pc.greater(pc.binary_length(table[name]), MAX_ID_CHARS)), f"`{name}` is over {MAX_ID_CHARS} bytes"
+            yield (
+                _true(pc.greater(pc.binary_length(table[name]), MAX_ID_CHARS)),
+                f"`{name}` is over {MAX_ID_CHARS} bytes",
+            )
 
 
 def _number_faults(table: pa.Table) -> Iterator[tuple[np.ndarray, str]]:
@@ -130,9 +136,11 @@ def _cut(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _numpy(mask: pa.ChunkedArray) -> np.ndarray:
-    return mask.to_numpy()
+    known: np.ndarray = mask.to_numpy()
+    return known
 
 
 def _true(mask: pa.ChunkedArray) -> np.ndarray:
     """Where the mask holds; unknown is not a fault."""
-    return pc.fill_null(mask, False).to_numpy()
+    holds: np.ndarray = pc.fill_null(mask, False).to_numpy()
+    return holds

@@ -64,7 +64,9 @@ _SERVICE: Final = re.compile(r"^[a-z0-9.-]+\.amazonaws\.com$", re.IGNORECASE)
 _PRODUCT: Final = re.compile(r"^[\[\s]*([A-Za-z][\w .+-]{0,40}?)(?:[/;(\[,]|\s+v?\d|$)")
 _PHONE_SYSTEMS: Final = frozenset({"iOS", "Android", "Windows Phone", "BlackBerry OS", "KaiOS"})
 _TABLETS: Final = re.compile(r"iPad|Tablet|Kindle|Nexus (?:7|9|10)|SM-T\d", re.IGNORECASE)
-_DESKTOPS: Final = frozenset({"Windows", "Mac OS X", "Linux", "Ubuntu", "Fedora", "Chrome OS", "FreeBSD", "OpenBSD", "Debian"})
+_DESKTOPS: Final = frozenset(
+    {"Windows", "Mac OS X", "Linux", "Ubuntu", "Fedora", "Chrome OS", "FreeBSD", "OpenBSD", "Debian"}
+)
 
 
 class Agent(msgspec.Struct, frozen=True):

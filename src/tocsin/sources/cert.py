@@ -56,14 +56,22 @@ def _http(url: str) -> Happening:
 
 
 def _file(name: str) -> Happening:
-    return "transfer", "copy to removable media", f"file/{name.rpartition('.')[2].lower()[:20]}", None, "success", None, None
+    return (
+        "transfer",
+        "copy to removable media",
+        f"file/{name.rpartition('.')[2].lower()[:20]}",
+        None,
+        "success",
+        None,
+        None,
+    )
 
 
 def _email(to: str, cc: str, bcc: str, sender: str, size: str, attachments: str) -> Happening:
     recipients = [r.strip().lower() for r in ";".join((to, cc, bcc)).split(";") if r.strip()]
     own = sender.rpartition("@")[2].lower()
     outside = [r for r in recipients if r.rpartition("@")[2] != own]
-    first = (outside or recipients or [None])[0]
+    first = next(iter(outside or recipients), "")
     where = "mail/outside" if outside else "mail/inside"
     action = "send with attachment" if attachments.strip() not in {"", "0"} else "send"
     sent = int(size) if size.isdecimal() else None

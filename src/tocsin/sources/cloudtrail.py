@@ -74,7 +74,9 @@ _SENSITIVE: Final = {
 }
 _SENSITIVE_RE: Final = {service: re.compile(f"^(?:{names})$") for service, names in _SENSITIVE.items()}
 _READS: Final = re.compile(r"^(?:Get|List|Describe|Simulate|Generate)")
-_SIGN_INS: Final = re.compile(r"^(?:ConsoleLogin|SwitchRole|ExitRole|Assume.*|GetSessionToken|GetFederationToken|CheckMfa)$")
+_SIGN_INS: Final = re.compile(
+    r"^(?:ConsoleLogin|SwitchRole|ExitRole|Assume.*|GetSessionToken|GetFederationToken|CheckMfa)$"
+)
 _ROLE: Final = re.compile(r"(?:assumed-role|role)/(?:.*/)?([^/]+?)(?:/([^/]+))?$")
 _PERSON_ROLE: Final = "AWSReservedSSO_"
 _MAX_PARAMETER: Final = 200

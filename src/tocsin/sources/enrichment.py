@@ -8,16 +8,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import msgspec
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tocsin.event import EVENT_SCHEMA, Event, Origin
+from tocsin.event import Event
 from tocsin.sources.address import AddressBook
 from tocsin.sources.agent import recognise_agent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
 __all__ = ["Enrichment"]
@@ -39,7 +38,9 @@ class Enrichment:
             index, values = _distinct(address)
             places = [self._book.place(v) for v in values]
             columns["origin.address"] = _spread([p.address for p in places], index)
-            for name, found in zip(_FROM_ADDRESS, ([p.network for p in places], [p.country for p in places]), strict=True):
+            for name, found in zip(
+                _FROM_ADDRESS, ([p.network for p in places], [p.country for p in places]), strict=True
+            ):
                 _fill(columns, name, found, index)
         if (agent := columns.get("origin.agent")) is not None:
             index, values = _distinct(agent)
@@ -78,9 +79,10 @@ def _spread(values: list[str | None], index: pa.Array) -> pa.Array:
 
 def _fill(columns: dict[str, pa.Array], name: str, values: list[str | None], index: pa.Array) -> None:
     """Put values where the log said nothing."""
-    if not any(v is not None for v in values):
+    said = columns.get(name)
+    if said is not None and not said.null_count:
         return
     found = _spread(values, index)
-    said = columns.get(name)
-    if said is None or said.null_count:
-        columns[name] = found if said is None else pc.coalesce(said, found)
+    if found.null_count == len(found):
+        return
+    columns[name] = found if said is None else pc.coalesce(said, found)

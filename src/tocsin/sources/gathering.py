@@ -61,8 +61,15 @@ class Gathering:
     """
 
     def __init__(
-        self, inputs: list[_Input], *, enrichment: Enrichment, now: datetime, dead: DeadLetters, spill: Path,
-        memory_bytes: int, progress: Callable[[Progress], None] | None,
+        self,
+        inputs: list[_Input],
+        *,
+        enrichment: Enrichment,
+        now: datetime,
+        dead: DeadLetters,
+        spill: Path,
+        memory_bytes: int,
+        progress: Callable[[Progress], None] | None,
     ) -> None:
         self._inputs = inputs
         self._now = now
@@ -120,15 +127,17 @@ class Gathering:
 
     def _tell(self, phase: Literal["reading", "ordering"], name: str) -> None:
         if self._progress is not None:
-            self._progress(Progress(
-                phase=phase,
-                source_file=name,
-                files_done=sum(f.complete for f in self.files),
-                files=len(self.files),
-                bytes_done=self._bytes_done,
-                bytes_total=sum(i.size for i in self._inputs),
-                events=sum(f.read for f in self.files),
-            ))
+            self._progress(
+                Progress(
+                    phase=phase,
+                    source_file=name,
+                    files_done=sum(f.complete for f in self.files),
+                    files=len(self.files),
+                    bytes_done=self._bytes_done,
+                    bytes_total=sum(i.size for i in self._inputs),
+                    events=sum(f.read for f in self.files),
+                )
+            )
 
 
 def gather(

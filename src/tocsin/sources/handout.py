@@ -85,7 +85,9 @@ class Handout:
         rows = np.flatnonzero(shared)
         identities = window.select(list(_IDENTITY)).take(pa.array(rows))
         again = []
-        for row, identity in zip(rows.tolist(), zip(*(c.to_pylist() for c in identities.columns), strict=True), strict=True):
+        for row, identity in zip(
+            rows.tolist(), zip(*(c.to_pylist() for c in identities.columns), strict=True), strict=True
+        ):
             if times[row] != self._instant:
                 self._instant, self._seen = int(times[row]), set()
             key = hash(identity)

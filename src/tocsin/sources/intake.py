@@ -92,7 +92,9 @@ class DeadLetters:
         line = json.dumps(msgspec.to_builtins(letter), ensure_ascii=True)
         self._bytes += self._file.write(line + "\n")
         if self._bytes > MAX_DEAD_LETTER_BYTES:
-            self._file.write(json.dumps({"reason": f"more than {MAX_DEAD_LETTER_BYTES:,} bytes: the rest is counted only"}))
+            self._file.write(
+                json.dumps({"reason": f"more than {MAX_DEAD_LETTER_BYTES:,} bytes: the rest is counted only"})
+            )
 
     def close(self) -> None:
         """Finish the file."""
@@ -126,13 +128,15 @@ class Intake:
     def put_aside(self, line: int, reason: str, *, hint: str = "", excerpt: bytes | str = b"") -> None:
         """Set one record aside with its position; line 0 means the whole file."""
         self.report.set_aside += 1
-        self._dead.write(SetAside(
-            source_file=self.report.source_file,
-            source_line=line,
-            reason=reason,
-            hint=hint,
-            excerpt=_printable(excerpt),
-        ))
+        self._dead.write(
+            SetAside(
+                source_file=self.report.source_file,
+                source_line=line,
+                reason=reason,
+                hint=hint,
+                excerpt=_printable(excerpt),
+            )
+        )
 
     def silent(self) -> Intake:
         """Return a copy that counts and keeps nothing, for looking ahead."""

@@ -15,8 +15,9 @@ import pyarrow as pa
 
 from tocsin.errors import RecordError
 from tocsin.event import EVENT_SCHEMA, Event, to_batch
+from tocsin.sources.escapes import gather
 from tocsin.sources.lines import MAX_LINE_BYTES, Block, line_blocks
-from tocsin.sources.scan import BOOL, FLOAT, INT, NESTED, TEXT, TIME, gather, scan
+from tocsin.sources.scan import BOOL, FLOAT, INT, NESTED, TEXT, TIME, scan
 from tocsin.sources.source import Head, Source
 from tocsin.sources.tables import LINE
 

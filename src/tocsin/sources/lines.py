@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["MAX_LINE_BYTES", "Block", "line_blocks", "plain_text", "record_blocks", "to_utf8"]
 
 MAX_LINE_BYTES: Final = 1 << 20
+BLOCK_BYTES: Final = 4 << 20
 _EXCERPT_BYTES: Final = 200
 _UTF16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
@@ -53,30 +54,55 @@ def plain_text(stream: Stream) -> Iterator[bytes]:
 
 def line_blocks(stream: Stream, intake: Intake) -> Iterator[Block]:
     """Cut a stream into blocks of whole lines."""
-    number, held, skipping = 1, b"", False
+    number, parts, size = 1, [], 0
+    for piece in _line_pieces(stream):
+        if isinstance(piece, _Gap):
+            if parts:
+                number = (block := _joined(number, parts)).first + block.count
+                yield block
+            _too_long(intake, number, piece.head)
+            number, parts, size = number + 1, [], 0
+            continue
+        parts.append(piece)
+        size += len(piece)
+        if size >= BLOCK_BYTES:
+            number = (block := _joined(number, parts)).first + block.count
+            yield block
+            parts, size = [], 0
+    if parts:
+        yield _joined(number, parts)
+
+
+class _Gap(msgspec.Struct, frozen=True):
+    """A line too long to be read, by its first bytes."""
+
+    head: bytes
+
+
+def _joined(first: int, parts: list[bytes]) -> Block:
+    data = b"".join(parts)
+    return Block(first, to_utf8(data), data.count(b"\n"))
+
+
+def _line_pieces(stream: Stream) -> Iterator[bytes | _Gap]:
+    """Yield whole lines in pieces of about a chunk; in the place of a line too long, a gap."""
+    held, skipping = b"", False
     for chunk in plain_text(stream):
         data = held + chunk
+        end = data.find(b"\n")
         if skipping:
+            held, data, skipping = b"", data[end + 1 :] if end >= 0 else b"", end < 0
             end = data.find(b"\n")
-            if end < 0:
-                held = b""
-                continue
-            data, skipping, number = data[end + 1 :], False, number + 1
-        first_end = data.find(b"\n")
-        if (first_end if first_end >= 0 else len(data)) > MAX_LINE_BYTES:
-            _too_long(intake, number, data)
-            skipping, held = first_end < 0, b""
-            if skipping:
-                continue
-            data, number = data[first_end + 1 :], number + 1
+        # Only the first line can be longer than a chunk: the others lie within one.
+        if (end if end >= 0 else len(data)) > MAX_LINE_BYTES:
+            yield _Gap(data[:_EXCERPT_BYTES])
+            skipping, data = end < 0, data[end + 1 :] if end >= 0 else b""
         cut = data.rfind(b"\n") + 1
         held = data[cut:]
         if cut:
-            count = data.count(b"\n", 0, cut)
-            yield Block(number, to_utf8(data[:cut]), count)
-            number += count
-    if held and not skipping:
-        yield Block(number, to_utf8(held + b"\n"), 1)
+            yield data[:cut]
+    if held:
+        yield held + b"\n"
 
 
 def record_blocks(stream: Stream, intake: Intake) -> Iterator[Block]:

@@ -18,7 +18,7 @@ from tocsin.event import EVENT_SCHEMA
 from tocsin.sources.address import unpad
 from tocsin.sources.clock import to_time
 from tocsin.sources.lines import line_blocks, record_blocks
-from tocsin.sources.mapping import Filter, Mapping, placeholders
+from tocsin.sources.mapping import ColumnRule, Filter, Mapping, placeholders
 from tocsin.sources.numbers import to_bool, to_float, to_int
 from tocsin.sources.tables import LINE, csv_header, read_csv
 
@@ -35,7 +35,6 @@ __all__ = ["apply", "reader"]
 _ROWS: Final = 65_536
 _PARQUET: Final = b"PAR1"
 _TEXT: Final = pa.string()
-Read = "Callable[[Stream, Intake], Iterator[pa.Table]]"
 
 
 def reader(mapping: Mapping, head: Head, found: Found, name: str | None) -> tuple[str, Any] | str:
@@ -151,14 +150,16 @@ def apply(table: pa.Table, mapping: Mapping, intake: Intake) -> pa.Table:
     for name, rule in mapping.columns.items():
         if name in table.column_names:
             table = table.set_column(table.column_names.index(name), name, _prepared(table[name], rule))
-    for rule in mapping.filter:
-        kept = table.filter(pc.fill_null(_kept(table[rule.column], rule), False))  # noqa: FBT003 - value of a column
+    for wanted in mapping.filter:
+        kept = table.filter(pc.fill_null(_kept(table[wanted.column], wanted), False))
         intake.leave_out(len(table) - len(kept))
         table = kept
     table = table.combine_chunks()
     columns = {name: _column(table, name) for name in mapping.needed}
     made = {"time": to_time(columns[mapping.time.column], mapping.time)}
-    faults = [(_unreadable(columns[mapping.time.column], made["time"]), f"`{mapping.time.column}` is no time as described")]
+    faults = [
+        (_unreadable(columns[mapping.time.column], made["time"]), f"`{mapping.time.column}` is no time as described")
+    ]
     for field, template in mapping.templates.items():
         made[field], fault = _field(field, template, columns, mapping, len(table))
         if fault is not None:
@@ -174,7 +175,7 @@ def _column(table: pa.Table, name: str) -> pa.Array:
     return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
 
 
-def _prepared(column: pa.ChunkedArray, rule: Any) -> pa.ChunkedArray:  # noqa: ANN401 - ColumnRule
+def _prepared(column: pa.ChunkedArray, rule: ColumnRule) -> pa.ChunkedArray:
     column = column.cast(_TEXT)
     if rule.strip:
         column = pc.utf8_trim_whitespace(column)
@@ -205,7 +206,11 @@ def _kept(column: pa.ChunkedArray, rule: Filter) -> pa.ChunkedArray:
 
 
 def _field(
-    field: str, template: Any, columns: dict[str, pa.Array], mapping: Mapping, rows: int  # noqa: ANN401 - TOML value
+    field: str,
+    template: Any,
+    columns: dict[str, pa.Array],
+    mapping: Mapping,
+    rows: int,  # noqa: ANN401 - TOML value
 ) -> tuple[pa.Array, tuple[np.ndarray, str] | None]:
     target = EVENT_SCHEMA.field(field).type
     names = placeholders(template)
@@ -241,8 +246,9 @@ def _translated(column: pa.Array, table: dict[str, str]) -> pa.Array:
 def _unreadable(said: pa.Array, understood: pa.Array) -> np.ndarray:
     """Where the input says something and nothing came of it."""
     empty = pc.equal(pc.utf8_trim_whitespace(said), "") if pa.types.is_string(said.type) else pc.is_null(said)
-    lost = pc.and_(pc.invert(pc.fill_null(empty, True)), pc.is_null(understood))  # noqa: FBT003 - value of a column
-    return lost.to_numpy(zero_copy_only=False)
+    lost = pc.and_(pc.invert(pc.fill_null(empty, True)), pc.is_null(understood))
+    mask: np.ndarray = lost.to_numpy(zero_copy_only=False)
+    return mask
 
 
 def _without_faults(table: pa.Table, faults: list[tuple[np.ndarray, str]], intake: Intake) -> pa.Table:

@@ -10,7 +10,7 @@ import re
 import zoneinfo
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import msgspec
 
@@ -33,7 +33,7 @@ class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     """Shared by all parts of a mapping file."""
 
 
-class InputRule(_Strict):
+class InputRule(_Strict, frozen=True):
     """What the table looks like."""
 
     format: Literal["csv", "jsonl", "parquet"] | None = None
@@ -43,7 +43,7 @@ class InputRule(_Strict):
     delimiter: str = ","
 
 
-class ColumnRule(_Strict):
+class ColumnRule(_Strict, frozen=True):
     """What to do to a column before it is used."""
 
     address: Literal["zero-padded"] | None = None
@@ -51,7 +51,7 @@ class ColumnRule(_Strict):
     strip: bool = False
 
 
-class TimeRule(_Strict):
+class TimeRule(_Strict, frozen=True):
     """How the time is written."""
 
     column: str
@@ -76,7 +76,7 @@ class TimeRule(_Strict):
         return int(match[1]) * _STEP_US[match[2]]
 
 
-class Filter(_Strict):
+class Filter(_Strict, frozen=True):
     """Rows to keep; every filter must hold."""
 
     column: str
@@ -86,7 +86,7 @@ class Filter(_Strict):
     at_most: float | None = None
 
 
-class Mapping(_Strict):
+class Mapping(_Strict, frozen=True):
     """A whole mapping file."""
 
     time: TimeRule
@@ -166,7 +166,9 @@ def _check(mapping: Mapping) -> None:
 
 def _check_time(rule: TimeRule) -> None:
     if rule.format == "step" and rule.origin is None:
-        raise MappingError("`time.format` is `step` without `time.origin`", hint="say when step 0 was: `origin = 2020-01-01T00:00:00Z`")
+        raise MappingError(
+            "`time.format` is `step` without `time.origin`", hint="say when step 0 was: `origin = 2020-01-01T00:00:00Z`"
+        )
     if rule.origin is not None and rule.origin.tzinfo is None:
         raise MappingError("`time.origin` has no zone", hint="end it with `Z`")
     _ = rule.step_us
@@ -174,7 +176,9 @@ def _check_time(rule: TimeRule) -> None:
     if rule.overflow_days and not {"Y", "m", "d"} <= directives <= _OVERFLOWING:
         raise MappingError("`overflow_days` needs a numeric format", hint="use only %Y %m %d %H %M %S")
     if not directives and rule.format not in {"iso", "epoch", "step"}:
-        raise MappingError(f"`time.format` is `{rule.format}`", hint="iso, epoch, step, or a pattern such as `%m/%d/%Y %H:%M`")
+        raise MappingError(
+            f"`time.format` is `{rule.format}`", hint="iso, epoch, step, or a pattern such as `%m/%d/%Y %H:%M`"
+        )
     try:
         zoneinfo.ZoneInfo(rule.zone)
     except (ValueError, zoneinfo.ZoneInfoNotFoundError, OSError):

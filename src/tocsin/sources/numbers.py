@@ -41,4 +41,4 @@ def to_bool(column: pa.Array) -> pa.Array:
     if pa.types.is_boolean(column.type):
         return column
     text = pc.utf8_lower(pc.utf8_trim_whitespace(column.cast(pa.string())))
-    return pc.if_else(pc.is_in(text, _TRUE), True, pc.if_else(pc.is_in(text, _FALSE), False, None))  # noqa: FBT003 - values of a column
+    return pc.if_else(pc.is_in(text, _TRUE), True, pc.if_else(pc.is_in(text, _FALSE), False, None))

@@ -62,7 +62,9 @@ _OWN_MAIL: Final = frozenset({"MailItemsAccessed", "HardDelete"})
 """Sensitive in another person's mailbox only."""
 _GUID: Final = re.compile(r"\{?[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\}?", re.IGNORECASE)
 _LONG_ID: Final = re.compile(r"[0-9a-f]{16,}", re.IGNORECASE)
-_FORWARDS: Final = frozenset({"ForwardTo", "RedirectTo", "ForwardAsAttachmentTo", "BlindCopyTo", "ForwardingSmtpAddress"})
+_FORWARDS: Final = frozenset(
+    {"ForwardTo", "RedirectTo", "ForwardAsAttachmentTo", "BlindCopyTo", "ForwardingSmtpAddress"}
+)
 _MAX_RESOURCE: Final = 200
 
 
@@ -158,7 +160,11 @@ def _agent(record: _Record) -> str | None:
 
 
 def _outcome(record: _Record) -> str:
-    failed = record.operation.endswith("Failed") or (record.result_status or "").lower() in {"failed", "failure", "false"}
+    failed = record.operation.endswith("Failed") or (record.result_status or "").lower() in {
+        "failed",
+        "failure",
+        "false",
+    }
     return "failure" if failed else "success"
 
 
@@ -173,7 +179,9 @@ def _resource(record: _Record) -> str:
         site = named.partition("://")[2].partition("?")[0]
         folder = site.rpartition("/")[0] if record.item_type == "File" else site
         return f"{workload}/{_general(folder)}"
-    tail = named.replace("\\", "/").rpartition("/")[2] if "/Microsoft Exchange Hosted Organizations/" in named else named
+    tail = (
+        named.replace("\\", "/").rpartition("/")[2] if "/Microsoft Exchange Hosted Organizations/" in named else named
+    )
     tail = tail.partition(";")[0]
     return f"{workload}/{_general(tail)}" if tail else workload
 

@@ -144,4 +144,5 @@ def _file_pieces(path: Path) -> Iterator[pa.Table]:
 
 
 def _times(table: pa.Table) -> np.ndarray:
-    return table["time"].cast(pa.int64()).to_numpy()
+    times: np.ndarray = table["time"].cast(pa.int64()).to_numpy()
+    return times

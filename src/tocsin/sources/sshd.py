@@ -58,7 +58,11 @@ _RULES: Final = tuple(
     for start, pattern, action in (
         # The name is greedy: a name holding ` from 192.0.2.1 port 22` must not choose the address.
         ("Accepted", rf"^Accepted (?P<method>\S+) for (?P<user>.*) from {_FROM}(?: ssh\d?)?", "Accepted {method}"),
-        ("Failed", rf"^Failed (?P<method>\S+) for (?:invalid user )?(?P<user>.*) from {_FROM}(?: ssh\d?)?", "Failed {method}"),
+        (
+            "Failed",
+            rf"^Failed (?P<method>\S+) for (?:invalid user )?(?P<user>.*) from {_FROM}(?: ssh\d?)?",
+            "Failed {method}",
+        ),
         ("Invalid user", rf"^Invalid user (?P<user>.*) from {_FROM}$", "Invalid user"),
         ("Illegal user", rf"^Illegal user (?P<user>.*) from {_FROM}$", "Invalid user"),
         ("User", rf"^User (?P<user>.*) from {_FROM} not allowed", "User not allowed"),
@@ -68,7 +72,11 @@ _RULES: Final = tuple(
             rf"^error: maximum authentication attempts exceeded for (?:invalid user )?(?P<user>.*) from {_FROM}",
             "Too many attempts",
         ),
-        ("pam_unix", r"^pam_\w+\(sshd:auth\): authentication failure;.*\brhost=(?P<address>\S+)(?:\s+user=(?P<user>.*))?$", "PAM failure"),
+        (
+            "pam_unix",
+            r"^pam_\w+\(sshd:auth\): authentication failure;.*\brhost=(?P<address>\S+)(?:\s+user=(?P<user>.*))?$",
+            "PAM failure",
+        ),
         (
             "Disconnected from",
             rf"^Disconnected from (?:authenticating|invalid) user {_WHO} {_FROM} \[preauth\]",
@@ -87,7 +95,7 @@ _RULES: Final = tuple(
         ("fatal: Unable", rf"^fatal: Unable to negotiate with {_FROM}", "No common algorithm"),
         ("Bad protocol", rf"^Bad protocol version identification .* from {_FROM}$", "Bad protocol"),
         ("banner exchange", rf"^banner exchange: Connection from {_FROM}: ", "Bad protocol"),
-        ("Bad packet", rf"^Bad packet length .* \[preauth\]", "Bad protocol"),
+        ("Bad packet", r"^Bad packet length .* \[preauth\]", "Bad protocol"),
     )
 )
 

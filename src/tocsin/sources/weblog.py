@@ -35,7 +35,7 @@ _NAMES: Final = (
 _QUOTED: Final = r'"((?:[^"\\]|\\.)*)"'
 _LINE: Final = re.compile(
     r"^(?:[\w.-]+(?::\d+)? )?([0-9A-Fa-f:.\[\]]+|[\w.-]+) \S+ (.+?) \[(\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4})\] "
-    rf'{_QUOTED} (\d{{3}}) (\d+|-)(?: {_QUOTED} {_QUOTED})?'
+    rf"{_QUOTED} (\d{{3}}) (\d+|-)(?: {_QUOTED} {_QUOTED})?"
 )
 _MARK: Final = re.compile(
     rb'^\S+(?: \S+)? \S+ .{1,200}? \[\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}\] ".*" \d{3} (?:\d+|-)(?: "|$)'
@@ -47,10 +47,7 @@ _TEMPLATES: Final = (
     (re.compile(r"(?<=[/_.-])\d+(?=[/_.-]|$)"), "{n}"),
 )
 _MONTHS: Final = {
-    m: n
-    for n, m in enumerate(
-        ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"), 1
-    )
+    m: n for n, m in enumerate(("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"), 1)
 }
 _MAX_PATH: Final = 200
 _FAILURES: Final = "45"

@@ -1,0 +1,116 @@
+"""Escape sequences of JSON strings, checked and resolved, compiled."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numba import njit
+
+__all__ = ["FAILED", "escape_end", "gather"]
+
+FAILED: Final = -1
+_BACKSLASH, _ZERO, _NINE = 92, 48, 57
+
+
+@njit(cache=True, nogil=True)
+def hex4(data, at):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - typed by numba
+    """Read four hexadecimal digits; -1 when they are not."""
+    value = 0
+    for step in range(4):
+        c = data[at + step]
+        if _ZERO <= c <= _NINE:
+            digit = c - 48
+        elif 97 <= c <= 102:  # noqa: PLR2004 - a to f
+            digit = c - 87
+        elif 65 <= c <= 70:  # noqa: PLR2004 - A to F
+            digit = c - 55
+        else:
+            return -1
+        value = value * 16 + digit
+    return value
+
+
+@njit(cache=True, nogil=True)
+def escape_end(data, at):  # type: ignore[no-untyped-def]  # noqa: ANN001 - typed by numba
+    """Return where an escape sequence ends; `FAILED` when it is none."""
+    c = data[at + 1]
+    if c in (34, 92, 47, 98, 102, 110, 114, 116):  # " \ / b f n r t
+        return at + 2
+    if c != 117:  # noqa: PLR2004 - u
+        return FAILED
+    unit = hex4(data, at + 2)
+    if unit < 0 or 0xDC00 <= unit <= 0xDFFF:  # noqa: PLR2004 - a low surrogate first
+        return FAILED
+    if 0xD800 <= unit <= 0xDBFF:  # noqa: PLR2004 - a high surrogate needs its low half
+        if data[at + 6] != _BACKSLASH or data[at + 7] != 117:  # noqa: PLR2004 - u
+            return FAILED
+        low = hex4(data, at + 8)
+        return at + 12 if 0xDC00 <= low <= 0xDFFF else FAILED  # noqa: PLR2004 - a low surrogate
+    return at + 6
+
+
+@njit(cache=True, nogil=True)
+def put_utf8(out, at, code):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - typed by numba
+    if code < 0x80:  # noqa: PLR2004 - one byte
+        out[at] = code
+        return at + 1
+    if code < 0x800:  # noqa: PLR2004 - two bytes
+        out[at], out[at + 1] = 0xC0 | (code >> 6), 0x80 | (code & 0x3F)
+        return at + 2
+    if code < 0x10000:  # noqa: PLR2004 - three bytes
+        out[at], out[at + 1], out[at + 2] = 0xE0 | (code >> 12), 0x80 | ((code >> 6) & 0x3F), 0x80 | (code & 0x3F)
+        return at + 3
+    out[at], out[at + 1] = 0xF0 | (code >> 18), 0x80 | ((code >> 12) & 0x3F)
+    out[at + 2], out[at + 3] = 0x80 | ((code >> 6) & 0x3F), 0x80 | (code & 0x3F)
+    return at + 4
+
+
+@njit(cache=True, nogil=True)
+def unescaped(data, place, out, at):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - typed by numba
+    """Write what the escape sequence at `place` means; return where both go on."""
+    c = data[place + 1]
+    if c != 117:  # noqa: PLR2004 - u
+        meaning = c
+        if c == 98:  # noqa: PLR2004 - \b
+            meaning = 8
+        elif c == 102:  # noqa: PLR2004 - \f
+            meaning = 12
+        elif c == 110:  # noqa: PLR2004 - \n
+            meaning = 10
+        elif c == 114:  # noqa: PLR2004 - \r
+            meaning = 13
+        elif c == 116:  # noqa: PLR2004 - \t
+            meaning = 9
+        out[at] = meaning
+        return place + 2, at + 1
+    unit = hex4(data, place + 2)
+    if 0xD800 <= unit <= 0xDBFF:  # noqa: PLR2004 - a surrogate pair
+        low = hex4(data, place + 8)
+        return place + 12, put_utf8(out, at, 0x10000 + ((unit - 0xD800) << 10) + (low - 0xDC00))
+    return place + 6, put_utf8(out, at, unit)
+
+
+@njit(cache=True, nogil=True)
+def gather(data, starts, ends, has):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201 - typed by numba
+    """Copy spans into Arrow's layout: offsets and bytes, escape sequences resolved."""
+    room = 0
+    for row in range(len(has)):
+        if has[row]:
+            room += ends[row] - starts[row]
+    out = np.empty(room, np.uint8)
+    offsets = np.empty(len(has) + 1, np.int32)
+    offsets[0] = 0
+    at = 0
+    for row in range(len(has)):
+        if has[row]:
+            place = starts[row]
+            while place < ends[row]:
+                if data[place] == _BACKSLASH:
+                    place, at = unescaped(data, place, out, at)
+                else:
+                    out[at] = data[place]
+                    place += 1
+                    at += 1
+        offsets[row + 1] = at
+    return offsets, out[:at]
