@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.text import Text
 
@@ -63,9 +64,9 @@ class Printer:
     def table(self, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Print aligned columns; nothing is wrapped or cut, so that a pipe loses nothing."""
         made_safe = [[safe(cell) for cell in row] for row in rows]
-        widths = [max(len(cell) for cell in column) for column in zip(header, *made_safe, strict=True)]
+        widths = [max(cell_len(cell) for cell in column) for column in zip(header, *made_safe, strict=True)]
         for number, row in enumerate([list(header), *made_safe]):
-            cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+            cells = (set_cell_size(cell, width) for cell, width in zip(row, widths, strict=True))
             self.line("  ".join(cells).rstrip(), "bold" if number == 0 else "")
 
     def one(self, item: T, human: Callable[[Printer, T], None], *, data: object = None) -> None:

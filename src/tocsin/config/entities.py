@@ -69,7 +69,7 @@ def load_entities(path: Path) -> Entities:
     _check_known(document, (), list(_SHAPES))
     facts: dict[str, EntityFacts] = {}
     for name in _table(document, "entity"):
-        _check_entity(name, document.at("entity", name))
+        _check_entity(name, document, "entity", name)
         facts[name] = _read(document, EntityFacts, "entity", name)
     sensitive = _read(document, Sensitive, "sensitive") if "sensitive" in document.data else Sensitive()
     return Entities(entity=facts, sensitive=sensitive, canonical=_aliases(document, facts))
@@ -101,21 +101,22 @@ def _read(document: Document, kind: type[T], *key: str) -> T:
         raise ConfigError(f"{document.at(*key, field)}: {error}", hint=f"about `{key[-1]}`") from error
 
 
-def _check_entity(name: str, place: str) -> None:
+def _check_entity(name: str, document: Document, *key: str) -> None:
     try:
         Entity.parse(name)
     except ValueError as error:
-        raise ConfigError(f"{place}: {error}", hint='write it as `[entity."user:ada"]`') from error
+        raise ConfigError(f"{document.at(*key)}: {error}", hint='write it as `[entity."user:ada"]`') from error
 
 
 def _aliases(document: Document, facts: dict[str, EntityFacts]) -> dict[str, str]:
     canonical: dict[str, str] = {}
     for name, fact in facts.items():
-        place = document.at("entity", name, "aliases")
         for alias in fact.aliases:
-            _check_entity(alias, place)
-            if alias in facts:
-                raise ConfigError(f"{place}: alias `{alias}` has a table of its own", hint="merge the two tables")
+            _check_entity(alias, document, "entity", name, "aliases")
+            taken = "has a table of its own" if alias in facts else ""
             if canonical.setdefault(alias, name) != name:
-                raise ConfigError(f"{place}: alias `{alias}` already belongs to `{canonical[alias]}`", hint="keep one")
+                taken = f"already belongs to `{canonical[alias]}`"
+            if taken:
+                place = document.at("entity", name, "aliases")
+                raise ConfigError(f"{place}: alias `{alias}` {taken}", hint="keep one of the two")
     return canonical

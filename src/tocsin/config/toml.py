@@ -5,9 +5,8 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
-
-from msgspec import Struct
 
 from tocsin.errors import ConfigError
 
@@ -22,17 +21,21 @@ _KEY: Final = re.compile(r"""^\s*(?P<key>(?:[A-Za-z0-9_.\- ]|"[^"]*"|'[^']*')+?)
 _HINT_KEY_CHARS: Final = 120
 
 
-class Document(Struct, frozen=True):
-    """A parsed TOML file and the line on which each key stands (multi-line strings are not looked into)."""
+class Document:
+    """A parsed TOML file, and the line on which each key stands (multi-line strings are not looked into)."""
 
-    path: Path
-    data: dict[str, Any]
-    lines: dict[KeyPath, int]
+    def __init__(self, path: Path, data: dict[str, Any], text: str) -> None:
+        self.path, self.data, self._text = path, data, text
+
+    @cached_property
+    def _lines(self) -> dict[KeyPath, int]:
+        """Found when first asked for, which in a large file is only when something is wrong."""
+        return _positions(self._text)
 
     def at(self, *key: str) -> str:
         """`file:line` of a key, or of the nearest table that holds it."""
         for end in range(len(key), 0, -1):
-            line = self.lines.get(key[:end])
+            line = self._lines.get(key[:end])
             if line is not None:
                 return f"{self.path}:{line}"
         return str(self.path)
@@ -56,7 +59,7 @@ def read_toml(path: Path, *, max_bytes: int) -> Document:
         raise ConfigError(f"`{path}` is not UTF-8 at byte {error.start}", hint="save it as UTF-8") from error
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConfigError(f"`{path}` is not TOML: {error}", hint="see toml.io for the syntax") from error
-    return Document(path, data, _positions(text))
+    return Document(path, data, text)
 
 
 def nearest(name: str, known: list[str]) -> str:

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+from tocsin.cli.progress import Watch
+from tocsin.cli.summary import summarise
+from tocsin.sources import FileReport
+
+
+COUNTS = (
+    "files 3, read 1,234,567, scored 1,234,000, late 500, duplicate 60, set aside 7, filtered 0, "
+    "alerts 0, restrictions 0, 2.2 s"
+)
+
+
+def report(**changes):
+    counts = {
+        "files": [],
+        "read": 1_234_567,
+        "scored": 1_234_000,
+        "late": 500,
+        "duplicates": 60,
+        "set_aside": 7,
+        "filtered": 0,
+        "alerts": [],
+        "restrictions": [],
+        "seconds": 2.25,
+        "dead_letter": "home/dead-letter.jsonl",
+    }
+    return SimpleNamespace(**(counts | changes))
+
+
+def test_every_record_is_accounted_for_and_the_dead_letters_named(capsys):
+    files = [
+        FileReport(source_file="a.csv\x1b[2J", format="office365", read=10, set_aside=7, damage="truncated gzip"),
+        FileReport(source_file="b.bin", skipped="no source recognises it"),
+        FileReport(source_file="c.json", format="cloudtrail", read=3, journaled=3),
+    ]
+    summarise(report(files=files), shown=0, home="home")
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.splitlines() == [
+        "  a.csv\\x1b[2J: office365, 10 read, 7 set aside, ended early: truncated gzip",
+        "  b.bin: skipped: no source recognises it",
+        "  c.json: cloudtrail, 3 read, 3 read before",
+        COUNTS,
+        "set-aside records, with reasons: home/dead-letter.jsonl",
+    ]
+
+
+def test_many_files_are_counted_and_more_alerts_pointed_at(capsys):
+    files = [FileReport(source_file=f"{n}.log", format="sshd", read=1) for n in range(200)]
+    summarise(report(files=files, alerts=list(range(12)), set_aside=0), shown=10, home="home")
+    err = capsys.readouterr().err
+    assert "  and 180 more files" in err
+    assert "2 more alerts: tocsin alerts list --home home" in err
+    assert "dead-letter" not in err
+
+
+def test_nothing_moves_where_nobody_watches_a_terminal(capsys):
+    with Watch() as watch:
+        watch("reading", 1, 10)
+        watch("reading", 10, 10)
+    assert capsys.readouterr() == ("", "")
