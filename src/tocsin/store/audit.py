@@ -96,17 +96,15 @@ class Audit:
 
     def redact(self, connection: sa.Connection, subject: str) -> list[int]:
         """Empty the rows that name a subject; returns their ids, which the caller must put in an `erase` row."""
-        emptied = []
         needle = msgspec.json.encode(subject)[1:-1]
         query = sa.select(AUDIT.c.id, AUDIT.c.detail).where(sa.func.instr(AUDIT.c.detail, needle) > 0)
-        for row in connection.execute(query).all():
-            if _names(msgspec.json.decode(row.detail), subject):
-                emptied.append(row.id)
+        rows = connection.execute(query).all()
+        emptied: list[int] = [r.id for r in rows if _names(msgspec.json.decode(r.detail), subject)]
         connection.execute(AUDIT.update().where(AUDIT.c.id.in_(emptied)).values(detail=None, salt=None))
         return emptied
 
     def verify(self) -> int | None:
-        """The first row that was changed, removed or emptied without an erasure; `None` when all is whole."""
+        """Find the first row that was changed, removed or emptied without an erasure; `None` when all is whole."""
         with self._database.read() as connection:
             rows = connection.execute(sa.select(AUDIT).order_by(AUDIT.c.id)).all()
             head = connection.execute(sa.select(META.c.value).where(META.c.name == _HEAD)).scalar()
@@ -119,7 +117,7 @@ class Audit:
             before = row.hash
         return None if head == (before if rows else None) else len(rows) + 1
 
-    def _holds(self, row: sa.Row[Any], before: bytes, *, emptied: bool) -> bool:
+    def _holds(self, row: sa.Row[Any, Any], before: bytes, *, emptied: bool) -> bool:
         if row.detail is None or row.salt is None:
             if not emptied:
                 return False

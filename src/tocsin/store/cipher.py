@@ -11,10 +11,10 @@ for each writer session (and again after each failed write) and six bytes of the
 from __future__ import annotations
 
 import ctypes
+import importlib
 import secrets
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
-import nacl._sodium  # type: ignore[import-untyped]  # the shared library itself, which has no stubs
 import nacl.bindings
 import numpy as np
 from llvmlite import ir
@@ -48,27 +48,37 @@ def new_salt() -> bytes:
 
 def _address_of_chacha() -> int:
     nacl.bindings.sodium_init()
-    function = ctypes.CDLL(nacl._sodium.__file__).crypto_stream_chacha20_ietf  # noqa: SLF001 - the library's own file
-    address = ctypes.cast(function, ctypes.c_void_p).value
-    assert address is not None
-    return address
+    library = importlib.import_module("nacl._sodium").__file__  # the shared library itself, libsodium inside
+    function = ctypes.CDLL(library).crypto_stream_chacha20_ietf
+    return ctypes.cast(function, ctypes.c_void_p).value or 0
 
 
 _CHACHA: Final = _address_of_chacha()
 
 
-@intrinsic  # type: ignore[untyped-decorator]  # numba ships no types
-def _call(_context: Any, address: Any, out: Any, length: Any, nonce: Any, key: Any) -> Any:  # noqa: ANN401, PLR0913 - numba's protocol; the C function's arguments
+def _typed_call(
+    _context: Any,  # noqa: ANN401 - numba's protocol, as below
+    _address: Any,  # noqa: ANN401
+    _out: Any,  # noqa: ANN401
+    _length: Any,  # noqa: ANN401
+    _nonce: Any,  # noqa: ANN401
+    _key: Any,  # noqa: ANN401
+) -> Any:  # noqa: ANN401
+    """Call the C function at an address; its arguments are addresses and a length, as integers."""
+
     def generate(_target: Any, builder: Any, _signature: Any, args: Any) -> Any:  # noqa: ANN401 - numba's protocol
         word = ir.IntType(64)
         shape = ir.FunctionType(ir.IntType(32), [word] * 4)
         return builder.call(builder.inttoptr(args[0], shape.as_pointer()), args[1:])
 
-    return types.int32(types.int64, types.int64, types.int64, types.int64, types.int64), generate
+    return types.int32(*[types.int64] * 5), generate
+
+
+_call: Final[Callable[..., int]] = intrinsic(_typed_call)
 
 
 @compiled
-def _fill(  # noqa: PLR0913 - a kernel takes its arrays one by one
+def _fill(  # noqa: PLR0913, PLR0917 - a kernel takes its arrays one by one
     chacha: int,
     records: NDArray[np.uint8],
     ids: NDArray[np.uint32],

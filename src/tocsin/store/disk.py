@@ -24,7 +24,7 @@ _FULL_HINT: Final = "free some space, then run the same command again: it goes o
 
 
 def full_disk(doing: str) -> DiskFull:
-    """The error for a disk that takes no more, said of what was being done."""
+    """Make the error for a disk that takes no more, said of what was being done."""
     return DiskFull(f"the disk is full: could not {doing}", hint=_FULL_HINT)
 
 

@@ -52,10 +52,9 @@ class FileRegistry:
                     FILES.insert().values(number=self._free(connection), first_seq=self._next_seq(), **values)
                 )
         self._load()
-        found = self.lookup(digest)
-        assert found is not None
-        self._begun[source_file] = found[0]
-        self._numbers.update(self._begun)
+        if (found := self.lookup(digest)) is not None:
+            self._begun[source_file] = found[0]
+            self._numbers[source_file] = found[0]
 
     @staticmethod
     def _free(connection: sa.Connection) -> int:
@@ -73,21 +72,22 @@ class FileRegistry:
         return None if found is None else "done" if found == "done" else "partial"
 
     def lookup(self, digest: str) -> tuple[int, int] | None:
-        """A file's number and the seq that was next when it was begun."""
+        """Look up a file's number and the seq that was next when it was begun."""
         with self._database.read() as connection:
             found = connection.execute(sa.select(FILES.c.number, FILES.c.first_seq).where(FILES.c.digest == digest))
             row = found.one_or_none()
         return None if row is None else (row.number, row.first_seq)
 
     def numbers(self, source_files: pa.Array) -> NDArray[np.int32]:
-        """The number of every row's file (-1 for none); names not met before are registered first."""
+        """Give the number of every row's file (-1 for none); names not met before are registered first."""
         coded = source_files.dictionary_encode()
         names = coded.dictionary.to_pylist()
         unmet = [n for n in names if n is not None and n not in self._numbers]
         if unmet:
             self._register(unmet)
         of_name = np.array([*(NO_FILE if n is None else self._numbers[n] for n in names), NO_FILE], np.int32)
-        return of_name[coded.indices.fill_null(len(names)).to_numpy()]
+        at: NDArray[np.int32] = coded.indices.fill_null(len(names)).to_numpy()
+        return of_name[at]
 
     def _register(self, names: list[str]) -> None:
         with self._database.write() as connection:
@@ -98,7 +98,7 @@ class FileRegistry:
         self._load()
 
     def names(self, numbers: NDArray[np.int32]) -> pa.Array:
-        """The name of every row's file."""
+        """Give the name of every row's file."""
         if numbers.size and int(numbers.max()) >= len(self._names):
             self._load()
         return self._names.take(pa.array(numbers, mask=numbers == NO_FILE))

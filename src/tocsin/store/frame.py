@@ -83,14 +83,14 @@ class EntryHead(msgspec.Struct, frozen=True, kw_only=True):
     tag: bytes = b""
 
     def fields(self) -> bytes:
-        """The part of the header that the tags cover."""
+        """Pack the part of the header that the tags cover."""
         return _ENTRY.pack(
             ENTRY_MAGIC, self.type, 0, self.kind_bytes, self.rows, 0,
             self.length, self.seq, self.group, self.mask, self.keys, 0, self.salt,
         )  # fmt: skip
 
     def pack(self, key: bytes, before: bytes, payload: bytes | memoryview) -> tuple[bytes, bytes]:
-        """The whole header, and the entry's tag."""
+        """Pack the whole header, and the entry's tag."""
         fields = self.fields()
         tag = tag_entry(key, before, fields, payload)
         return (fields + tag + _short(key, fields)).ljust(HEADER_BYTES, b"\0"), tag
@@ -121,7 +121,7 @@ class SegmentHead(msgspec.Struct, frozen=True, kw_only=True):
     """Tag of the last entry of the segment before."""
 
     def pack(self, key: bytes) -> bytes:
-        """The header as bytes, with its own tag."""
+        """Pack the header, with its own tag."""
         fields = _SEGMENT.pack(SEGMENT_MAGIC, self.number, self.first_seq, self.group, self.keys, self.before)
         return (fields + _short(key, fields)).ljust(HEADER_BYTES, b"\0")
 

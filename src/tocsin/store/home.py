@@ -35,7 +35,7 @@ def _now() -> datetime:
 
 
 def _secret(path: Path, size: int, *, make: bool) -> bytes:
-    """A key kept in a file of its own, made once."""
+    """Read a key kept in a file of its own, made once."""
     try:
         with disk(f"read `{path.name}`"):
             value = path.read_bytes() if path.exists() else b""
@@ -82,8 +82,14 @@ class Home:
         self._keys = KeyRing(keys, writer=self.writer)
         self.files = FileRegistry(self._database, lambda: self.journal.next_seq)
         self.journal = Journal(
-            self.path / "journal", chain_key, self._keys, self.files, self._erase, writer=self.writer, segment_bytes=segment_bytes
-        )  # fmt: skip
+            self.path / "journal",
+            chain_key,
+            self._keys,
+            self.files,
+            self._erase,
+            writer=self.writer,
+            segment_bytes=segment_bytes,
+        )
         self._closers += [self.journal.close, self._keys.close]
         self.scores = Scores(self.path / "scores.dat", writer=self.writer)
         self._closers.append(self.scores.close)

@@ -124,7 +124,7 @@ class Journal:
         self._pending.add_events(batch, subject_hash)
         self._next_seq += batch.num_rows
         if self._pending.full:
-            self._write_pending()
+            self.spill()
         return first
 
     def append_control(self, kind: str, body: bytes) -> int:
@@ -142,7 +142,7 @@ class Journal:
         self._must_write()
         if not self._pending and self._end == self._committed:
             return
-        self._write_pending()
+        self.spill()
         group = self._committed.group + 1
         self._write(EntryHead(type=COMMIT, seq=self._end.seq, group=group, keys=self._keys.count), b"")
         end = msgspec.structs.replace(self._end, group=group, keys=self._keys.count)
@@ -155,7 +155,9 @@ class Journal:
             raise
         self._end = self._committed = end
 
-    def _write_pending(self) -> None:
+    def spill(self) -> None:
+        """Write what waits without flushing or acknowledging it; memory then holds none of it."""
+        self._must_write()
         if self._pending and self._end == self._committed and self._end.offset >= self._segment_bytes:
             self._rotate()
         hashes = self._pending.hashes()
@@ -215,14 +217,14 @@ class Journal:
         self._end = self._committed = end
 
     def read(self, start_seq: int = 0) -> Iterator[Events | Control]:
-        """Committed events from `start_seq` on, and the controls that stand before each of them, in order.
+        """Iterate over committed events from `start_seq` on, and the controls that stand before each of them, in order.
 
         Raises `JournalDamaged` at the first entry that does not match its checksum.
         """
         return self._reader.read(start_seq, self._until())
 
     def take(self, seqs: NDArray[np.int64]) -> pa.Table:
-        """Committed rows by seq, in the order asked for; raises `NotFound` for a seq that is not there."""
+        """Fetch committed rows by seq, in the order asked for; raises `NotFound` for a seq that is not there."""
         return self._reader.take(seqs, self._until())
 
     def verify(self) -> int:
@@ -250,7 +252,7 @@ class Journal:
         return self._reader.rows_of(key_number, self._until())
 
     def key_of(self, subject: str) -> int | None:
-        """The number of the key that seals a subject's rows, found by opening them: slow, needs no hash."""
+        """Find the number of the key that seals a subject's rows, found by opening them: slow, needs no hash."""
         return self._reader.key_of(subject, self._until())
 
     def close(self) -> None:

@@ -77,8 +77,8 @@ class KeyRing:
         self._writer = writer
         flags = os.O_RDWR | os.O_CREAT if writer else os.O_RDONLY
         self._descriptor = open_private(self._path, flags)
-        self._table: NDArray[np.uint32] | None = None
-        self._dirty = False
+        self._table: NDArray[np.uint32] = np.zeros(1, np.uint32)
+        self._ready = False
         self._map()
 
     def _map(self) -> None:
@@ -90,7 +90,7 @@ class KeyRing:
             self.records = np.empty((0, _RECORD_BYTES), np.uint8)
 
     def covering(self, count: int) -> NDArray[np.uint8]:
-        """The records, at least `count` of them: what an entry says were durable when it was written."""
+        """Give the records, at least `count` of them: what an entry says were durable when it was written."""
         if self.count < count:
             self._map()
         if self.count < count:
@@ -121,15 +121,16 @@ class KeyRing:
             return
         self._table = self._map_table(0)
         self._mark(0)
+        self._ready = True
 
     def _rebuild(self) -> None:
         slots = _SMALLEST
         while slots < 4 * self.count:
             slots *= 2
-        self._table = None
         self._table_path.unlink(missing_ok=True)
         self._table = self._map_table(slots)
         _insert(self._table, self._hashes(), 0)
+        self._ready = True
 
     def _map_table(self, slots: int) -> NDArray[np.uint32]:
         descriptor = open_private(self._table_path, os.O_RDWR | os.O_CREAT)
@@ -155,12 +156,11 @@ class KeyRing:
         return np.ascontiguousarray(self.records[:, :8]).view(np.uint64)[:, 0]
 
     def number(self, subject_hash: int) -> int | None:
-        """The number of a subject's key, if it has one."""
+        """Look up the number of a subject's key, if it has one."""
         found = self._look(np.array([subject_hash or 1], np.uint64))
         return None if found[0] == _UNKNOWN else int(found[0])
 
     def _look(self, hashes: NDArray[np.uint64]) -> NDArray[np.uint32]:
-        assert self._table is not None
         out = np.empty(hashes.size, np.uint32)
         # 40-byte records are whole words, so the first word of each row is the hash
         words = self.records.view(np.uint64)
@@ -168,7 +168,7 @@ class KeyRing:
         return out
 
     def numbers(self, hashes: NDArray[np.uint64]) -> NDArray[np.uint32]:
-        """The key number of every row, keys made and flushed for subjects not met before."""
+        """Give the key number of every row, keys made and flushed for subjects not met before."""
         wanted = np.where(hashes == 0, np.uint64(1), hashes)
         found = self._look(wanted)
         missing = found == _UNKNOWN
@@ -188,10 +188,9 @@ class KeyRing:
         rows[:, 8:] = np.frombuffer(secrets.token_bytes(KEY_BYTES * fresh.size), np.uint8).reshape(-1, KEY_BYTES)
         start = self.count
         with disk("write subjects' keys"):
-            write_all(self._descriptor, [memoryview(rows.reshape(-1))], start * _RECORD_BYTES)
+            write_all(self._descriptor, [rows.tobytes()], start * _RECORD_BYTES)
             os.fsync(self._descriptor)
         self._map()
-        assert self._table is not None
         if 2 * self.count > self._table.size:
             self._rebuild()
         else:
@@ -207,8 +206,7 @@ class KeyRing:
         """Leave the table so that the next writer can take it as it is."""
         if self._descriptor < 0:
             return
-        if self._writer and self._table is not None:
-            self._table = None
+        if self._writer and self._ready:
             self._mark(self.count + 1)
         os.close(self._descriptor)
         self._descriptor = -1

@@ -83,7 +83,7 @@ class PendingWrites:
         return np.concatenate(waiting) if waiting else np.empty(0, np.uint64)
 
     def peek(self) -> tuple[PendingEvents | PendingControl, int]:
-        """The next entry to write and how many items it is made of."""
+        """Give the next entry to write and how many items it is made of."""
         first = self._items[0]
         if isinstance(first, PendingControl):
             return first, 1

@@ -59,7 +59,7 @@ def note(descriptor: int, key: bytes, at: Position) -> None:
 
 
 def noted(folder: Path, key: bytes) -> Position | None:
-    """The last position written down, or `None` where there is none (or none that is whole)."""
+    """Read the last position written down, or `None` where there is none (or none that is whole)."""
     try:
         raw = (folder / ACKNOWLEDGED).read_bytes()
     except FileNotFoundError:
@@ -72,14 +72,14 @@ def noted(folder: Path, key: bytes) -> Position | None:
 
 
 def start_of(head: SegmentHead) -> Position:
-    """The position before the first entry of a segment."""
+    """Give the position before the first entry of a segment."""
     return Position(
         segment=head.number, offset=HEADER_BYTES, seq=head.first_seq, group=head.group, keys=head.keys, tag=head.before
     )
 
 
 def last_commit(segment: Segment) -> tuple[Position, int | None]:
-    """The end of the last whole commit in a segment, and where the chain breaks, if it does."""
+    """Find the end of the last whole commit in a segment, and where the chain breaks, if it does."""
     end = start_of(segment.head)
     seq = end.seq
     for item in segment.walk():

@@ -123,12 +123,12 @@ class Reader:
                 yield self._open_rows(entry, None if not skip else rows)
 
     def sealed(self, entry: Entry) -> pa.RecordBatch:
-        """The payload of an entry of events as it lies on disk."""
+        """Read the payload of an entry of events as it lies on disk."""
         schema = sealed_schema(entry.head.mask)
         return pa.ipc.read_record_batch(pa.py_buffer(entry.payload), schema)
 
     def lines(self, file: int, first_seq: int, until: Position) -> NDArray[np.int64]:
-        """The lines of one file journaled from `first_seq` on; reads only what is in the clear."""
+        """Collect the lines of one file journaled from `first_seq` on; reads only what is in the clear."""
         found = [np.empty(0, np.int64)]
         for _, entry in self.entries(first_seq, until):
             if entry.head.type == EVENTS:
@@ -143,7 +143,7 @@ class Reader:
         return sum(int((self.sealed(e).column("key").to_numpy() == key_number).sum()) for e in places)
 
     def key_of(self, subject: str, until: Position) -> int | None:
-        """The key number of the first row whose subject reads as the one given."""
+        """Find the key number of the first row whose subject reads as the one given."""
         for _, entry in self.entries(-1, until):
             if entry.head.type == EVENTS:
                 opened = self._open_rows(entry, None)

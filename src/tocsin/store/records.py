@@ -29,7 +29,7 @@ _LIST_HINT: Final = "`tocsin {} list` names those there are"
 
 
 def _stamp(time: datetime) -> str:
-    """A time as text that sorts as times do."""
+    """Write a time as text that sorts as times do."""
     return f"{time.timestamp():020.6f}"
 
 
@@ -111,7 +111,7 @@ class Records:
         return _alert(row)
 
     def findings(self, alert_id: str | None = None) -> list[Finding]:
-        """Findings in journal order, of one alert or of all."""
+        """List findings in journal order, of one alert or of all."""
         query = sa.select(FINDINGS.c.body).order_by(FINDINGS.c.seq)
         if alert_id is not None:
             query = query.where(FINDINGS.c.alert_id == alert_id)
@@ -170,15 +170,15 @@ class Records:
         self._audit.write(actor, action, detail)
 
     def audit_rows(self, limit: int | None = None) -> list[AuditRow]:
-        """The audit log, the newest row first."""
+        """List the audit log, the newest row first."""
         return self._audit.rows(limit)
 
     def verify_audit(self) -> int | None:
-        """The first row of the audit log whose chain does not hold, or `None`."""
+        """Find the first row of the audit log whose chain does not hold, or `None`."""
         return self._audit.verify()
 
     def meta(self, name: str) -> bytes | None:
-        """A small value kept under a name."""
+        """Give the small value kept under a name."""
         with self._database.read() as connection:
             value: bytes | None = connection.execute(sa.select(META.c.value).where(META.c.name == name)).scalar()
         return value
@@ -189,9 +189,9 @@ class Records:
             connection.execute(META.insert().prefix_with("OR REPLACE").values(name=name, value=value))
 
 
-def _alert(row: sa.Row[Any]) -> Alert:
+def _alert(row: sa.Row[Any, Any]) -> Alert:
     return msgspec.structs.replace(msgspec.json.decode(row.body, type=Alert), verdict=row.verdict)
 
 
-def _restriction(row: sa.Row[Any]) -> Restriction:
+def _restriction(row: sa.Row[Any, Any]) -> Restriction:
     return msgspec.structs.replace(msgspec.json.decode(row.body, type=Restriction), state=row.state)

@@ -86,7 +86,7 @@ class Scores:
             return 0
         return max(0, os.fstat(self._descriptor).st_size - _HEAD.size) // self._type.itemsize
 
-    def append(  # noqa: PLR0913 - the columns of a score
+    def append(  # noqa: PLR0913, PLR0917 - the columns of a score
         self,
         first_seq: int,
         surprise: NDArray[np.float32],
@@ -132,7 +132,7 @@ class Scores:
         rows = np.concatenate(self._held)
         try:
             with disk("write the scores"):
-                write_all(self._descriptor, [memoryview(rows.view(np.uint8))], end)
+                write_all(self._descriptor, [rows.tobytes()], end)
         except BaseException:
             os.ftruncate(self._descriptor, end)
             raise

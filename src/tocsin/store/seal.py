@@ -53,11 +53,14 @@ def check_batch(batch: pa.RecordBatch) -> None:
     for index, field in enumerate(EVENT_SCHEMA):
         if not field.nullable and batch.column(index).null_count:
             raise StoreError(f"a batch for the journal has a null `{field.name}`", hint="set such records aside")
+    for name, words in _CODES.items():
+        if pc.index_in(batch.column(name), value_set=words).null_count:
+            raise StoreError(f"a batch for the journal has an unknown `{name}`", hint="build it with `to_batch`")
 
 
 @lru_cache(maxsize=256)
 def sealed_schema(mask: int) -> pa.Schema:
-    """The schema on disk of a batch whose sealed columns are those with a bit in `mask`."""
+    """Give the schema on disk of a batch whose sealed columns are those with a bit in `mask`."""
     kept = [f for i, f in enumerate(SEALED) if mask >> i & 1]
     return pa.schema([*CLEAR, *(pa.field(f.name, _stored_type(f), f.nullable) for f in kept)])
 
@@ -70,10 +73,7 @@ def _stored_type(field: pa.Field) -> pa.DataType:
 
 def _to_stored(field: pa.Field, column: pa.Array) -> pa.Array:
     if field.name in _CODES:
-        codes = pc.index_in(column, value_set=_CODES[field.name])
-        if codes.null_count:
-            raise StoreError(f"a batch for the journal has an unknown `{field.name}`", hint="build it with `to_batch`")
-        return codes.cast(pa.uint8())
+        return pc.index_in(column, value_set=_CODES[field.name]).cast(pa.uint8())
     return column.cast(pa.uint8()) if pa.types.is_boolean(field.type) else column
 
 
@@ -94,9 +94,9 @@ def _cells(column: pa.Array) -> _Cells:
     if pa.types.is_binary(column.type) or pa.types.is_string(column.type):
         offsets = np.frombuffer(buffers[1], np.int32)[at : at + size + 1]
         text = np.frombuffer(buffers[2] or b"", np.uint8)[offsets[0] : offsets[-1]]
-        return _Cells(text, offsets - offsets[0], valid, nulls)
+        return _Cells(_read_only(text), offsets - offsets[0], valid, nulls)
     kind = np.uint8 if column.type.bit_width == 8 else np.uint64  # noqa: PLR2004 - a byte's bits
-    return _Cells(np.frombuffer(buffers[1], kind)[at : at + size], None, valid, nulls)
+    return _Cells(_read_only(np.frombuffer(buffers[1], kind)[at : at + size]), None, valid, nulls)
 
 
 def _column(cells: _Cells, kind: pa.DataType, size: int) -> pa.Array:
@@ -104,6 +104,13 @@ def _column(cells: _Cells, kind: pa.DataType, size: int) -> pa.Array:
     if cells.offsets is not None:
         buffers.insert(1, pa.py_buffer(cells.offsets))
     return pa.Array.from_buffers(kind, size, buffers, cells.nulls)
+
+
+def _read_only(array: NDArray[Any]) -> NDArray[Any]:
+    """Numba compiles a kernel once more for arrays that may be written to; this keeps it at one."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
 
 
 @compiled
@@ -151,13 +158,13 @@ def _xor(
     """Replace every column's data by its XOR with the rows' keystreams: words first, then bytes, then text."""
     words = [c for c in columns if c.data.dtype == np.uint64]
     flags = [c for c in columns if c.data.dtype == np.uint8 and c.offsets is None]
-    texts = [c for c in columns if c.offsets is not None]
+    texts = [(c, c.offsets) for c in columns if c.offsets is not None]
     fixed = 8 * len(words) + len(flags)
     lengths = np.full(ids.size, fixed, np.int64)
-    for cells in texts:
-        _add_lengths(cells.offsets, lengths)
+    for _, offsets in texts:
+        _add_lengths(offsets, lengths)
     starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(stream_lengths(lengths))])
-    stream = keystreams(records, ids, seqs, salt, starts)
+    stream = keystreams(_read_only(records), _read_only(ids), seqs, salt, starts)
     for index, cells in enumerate(words):
         out = np.empty_like(cells.data)
         _xor_words(cells.data, stream.view(np.uint64), starts, 8 * index, out)
@@ -167,13 +174,13 @@ def _xor(
         _xor_bytes(cells.data, stream, starts, 8 * len(words) + index, out)
         cells.data = out
     cursor = starts[:-1] + fixed
-    for cells in texts:
+    for cells, offsets in texts:
         out = np.empty_like(cells.data)
-        _xor_text(cells.data, cells.offsets, stream, cursor, out)
+        _xor_text(cells.data, offsets, stream, cursor, out)
         cells.data = out
 
 
-def seal(  # noqa: PLR0913 - the row's clear columns, and what the nonce is made of
+def seal(  # noqa: PLR0913, PLR0917 - the row's clear columns, and what the nonce is made of
     batch: pa.RecordBatch,
     records: NDArray[np.uint8],
     ids: NDArray[np.uint32],
@@ -198,13 +205,13 @@ def seal(  # noqa: PLR0913 - the row's clear columns, and what the nonce is made
 def open_sealed(
     sealed: pa.RecordBatch, records: NDArray[np.uint8], seqs: NDArray[np.int64], salt: bytes
 ) -> tuple[list[pa.Array], NDArray[np.bool_]]:
-    """The sealed columns of a batch from disk in the clear, in `SEALED` order, and which rows are erased."""
+    """Open the sealed columns of a batch from disk, in `SEALED` order, and which rows are erased."""
     size = sealed.num_rows
     ids = sealed.column("key").to_numpy()
     fields = [f for f in SEALED if f.name in sealed.schema.names]
     cells = [_cells(sealed.column(f.name)) for f in fields]
     _xor(cells, records, ids, seqs, salt)
-    gone = ~records[ids, :8].any(axis=1)
+    gone = np.logical_not(records[ids, :8].any(axis=1)).astype(np.bool_)
     erased = gone if gone.any() else None
     plain = {}
     for field, cell in zip(fields, cells, strict=True):

@@ -39,7 +39,7 @@ def segment_path(folder: Path, number: int) -> Path:
 
 
 def damaged(path: Path, offset: int, what: str) -> JournalDamaged:
-    """The error that names the segment and the byte at which its chain breaks."""
+    """Make the error that names the segment and the byte at which its chain breaks."""
     return JournalDamaged(f"journal segment `{path.name}` is damaged at byte {offset}: {what}", hint=_HINT)
 
 
@@ -54,9 +54,10 @@ class Segment:
             if size < max(HEADER_BYTES, limit or 0):
                 raise damaged(path, size, "it is shorter than what was acknowledged")
             with disk(f"map `{path.name}`"):
-                self.raw = memoryview(mmap.mmap(descriptor, size, prot=mmap.PROT_READ))
+                self._mapped = mmap.mmap(descriptor, size, prot=mmap.PROT_READ)
         finally:
             os.close(descriptor)
+        self.raw = memoryview(self._mapped)
         self.size = size
         self.limit = size if limit is None else limit
         head = SegmentHead.unpack(key, bytes(self.raw[:HEADER_BYTES]))
@@ -65,7 +66,7 @@ class Segment:
         self.head = head
 
     def head_at(self, offset: int) -> EntryHead | None:
-        """The header at an offset, or `None` where none is whole."""
+        """Read the header at an offset, or `None` where none is whole."""
         return EntryHead.unpack(self._key, bytes(self.raw[offset : offset + HEADER_BYTES]))
 
     def walk(self, offset: int = HEADER_BYTES, before: bytes | None = None) -> Iterator[Entry | int]:
@@ -93,8 +94,7 @@ class Segment:
 
     def later_group(self, offset: int, group: int) -> bool:
         """Whether an entry of a later commit than `group` lies beyond `offset`."""
-        raw = self.raw.obj
-        assert isinstance(raw, mmap.mmap)
+        raw = self._mapped
         at = raw.find(ENTRY_MAGIC, offset)
         while at >= 0:
             head = self.head_at(at)

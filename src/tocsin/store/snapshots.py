@@ -94,7 +94,7 @@ class Snapshots:
         shutil.rmtree(beside, ignore_errors=True)
         private_folder(beside)
         try:
-            sums = {name: self._write_array(beside / f"{name}.npy", array) for name, array in arrays.items()}
+            sums = {name: self._write_array(beside, name, array) for name, array in arrays.items()}
             body = msgspec.json.encode(_Manifest(seq, meta, sums))
             replace_file(beside / _MANIFEST, hmac.digest(self._key, body, "sha256").hex().encode() + b"\n" + body)
             with disk("put a snapshot in place"):
@@ -106,10 +106,10 @@ class Snapshots:
         for old in self._numbers()[:-_KEPT]:
             shutil.rmtree(self._folder / f"{old:08d}", ignore_errors=True)
 
-    def _write_array(self, path: Path, array: NDArray[Any]) -> str:
-        if not _NAME.fullmatch(path.stem) or array.dtype.hasobject:
-            raise StoreError(f"`{path.stem[:80]}` cannot go into a snapshot", hint="give plain arrays and plain names")
-        descriptor = open_private(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+    def _write_array(self, folder: Path, name: str, array: NDArray[Any]) -> str:
+        if not _NAME.fullmatch(name) or array.dtype.hasobject:
+            raise StoreError(f"`{name[:80]}` cannot go into a snapshot", hint="give plain arrays and plain names")
+        descriptor = open_private(folder / f"{name}.npy", os.O_WRONLY | os.O_CREAT | os.O_EXCL)
         try:
             with disk("write a snapshot"):
                 file = _Summed(descriptor, self._key)
@@ -120,7 +120,7 @@ class Snapshots:
         return file.sum.hexdigest()
 
     def latest(self) -> Snapshot | None:
-        """The newest snapshot that is whole; those passed over are told in `warnings`."""
+        """Read the newest snapshot that is whole; those passed over are told in `warnings`."""
         for number in reversed(self._numbers()):
             folder = self._folder / f"{number:08d}"
             try:

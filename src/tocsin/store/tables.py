@@ -130,9 +130,9 @@ class Database:
     def forget_old_pages(self) -> None:
         """Move what was overwritten out of the write-ahead log, so that it is on disk nowhere."""
         with self._told(), self._engine.connect() as connection:
-            raw = connection.connection.driver_connection
-            assert raw is not None
-            raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            raw = connection.connection.dbapi_connection
+            if raw is not None:
+                raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:
         """Close every connection."""
