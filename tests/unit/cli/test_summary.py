@@ -6,7 +6,6 @@ from tocsin.cli.progress import Watch
 from tocsin.cli.summary import summarise
 from tocsin.sources import FileReport
 
-
 COUNTS = (
     "files 3, read 1,234,567, scored 1,234,000, late 500, duplicate 60, set aside 7, filtered 0, "
     "alerts 0, restrictions 0, 2.2 s"
