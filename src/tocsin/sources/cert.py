@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 __all__ = ["SOURCE"]
 
 _NAMES: Final = (
-    "kind", "action", "resource", "counterparty", "outcome", "bytes_out", "count", "time", "subject", "origin.device", "uid",
+    "kind", "action", "resource", "counterparty", "outcome", "bytes_out", "count", "time", "subject",
+    "origin.device", "uid",
 )  # fmt: skip
 _ROW: Final = re.compile(rb"^\{[A-Z0-9]{4}-[A-Z0-9]{8}-[A-Z0-9]{8}\},\d\d/\d\d/\d{4} \d\d:\d\d:\d\d,[^,]+,PC-\d+,")
 _HEADER: Final = b"id,date,user,pc,"
@@ -67,8 +68,9 @@ def _file(name: str) -> Happening:
     )
 
 
-def _email(to: str, cc: str, bcc: str, sender: str, size: str, attachments: str) -> Happening:
-    recipients = [r.strip().lower() for r in ";".join((to, cc, bcc)).split(";") if r.strip()]
+def _email(*columns: str) -> Happening:
+    to, cc, bcc, sender, size, attachments = columns
+    recipients = [r.strip().lower() for r in f"{to};{cc};{bcc}".split(";") if r.strip()]
     own = sender.rpartition("@")[2].lower()
     outside = [r for r in recipients if r.rpartition("@")[2] != own]
     first = next(iter(outside or recipients), "")

@@ -25,6 +25,7 @@ _UTC_US: Final = pa.timestamp("us", tz="UTC")
 _PER_SECOND: Final = {"s": 1_000_000.0, "ms": 1_000.0, "us": 1.0, "ns": 0.001}
 _GROUPS: Final = {"Y": r"\d{4}", "m": r"\d{1,2}", "d": r"\d{1,2}", "H": r"\d{1,2}", "M": r"\d{1,2}", "S": r"\d{1,2}"}
 _LIMITS: Final = {"m": (1, 12), "d": (1, 99), "H": (0, 23), "M": (0, 59), "S": (0, 60)}
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LARGEST_US: Final = float(1 << 62)
 
 
@@ -49,8 +50,8 @@ def _counted(column: pa.Array, rule: TimeRule) -> pa.Array:
     if rule.format == "epoch":
         start, each = 0.0, _PER_SECOND[rule.unit]
     else:
-        assert rule.origin is not None
-        start, each = rule.origin.timestamp() * 1e6, float(rule.step_us)
+        origin = rule.origin or _EPOCH
+        start, each = origin.timestamp() * 1e6, float(rule.step_us)
     numbers = start + np.asarray(values.to_numpy(zero_copy_only=False), np.float64) * each
     usable = np.isfinite(numbers) & (np.abs(numbers) < _LARGEST_US)
     whole = np.where(usable, numbers, 0).round().astype(np.int64)

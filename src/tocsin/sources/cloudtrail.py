@@ -25,7 +25,7 @@ record contents" and "userIdentity element".
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import datetime  # noqa: TC003 - msgspec reads the annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -63,7 +63,8 @@ _SENSITIVE: Final = {
     "cloudtrail": r"StopLogging|DeleteTrail|UpdateTrail|PutEventSelectors|PutInsightSelectors|DeleteEventDataStore",
     "guardduty": r"Delete.*|Disassociate.*|StopMonitoringMembers|UpdateDetector",
     "config": r"DeleteConfigurationRecorder|StopConfigurationRecorder|DeleteDeliveryChannel",
-    "s3": r"PutBucketPolicy|DeleteBucketPolicy|PutBucketAcl|.*PublicAccessBlock|PutBucketReplication|PutBucketLifecycle.*",
+    "s3": r"PutBucketPolicy|DeleteBucketPolicy|PutBucketAcl|.*PublicAccessBlock|PutBucketReplication"
+    r"|PutBucketLifecycle.*",
     "ec2": r"GetPasswordData|ModifySnapshotAttribute|ModifyImageAttribute|DeleteFlowLogs|GetConsole.*"
     r"|AuthorizeSecurityGroup.*|ReplaceIamInstanceProfileAssociation|AssociateIamInstanceProfile",
     "rds": r"ModifyDB(?:Cluster)?SnapshotAttribute|StartExportTask",
@@ -135,7 +136,7 @@ def _kind(record: _Record) -> str:
     return "api" if record.read_only is None or reads else "change"
 
 
-def _subject(identity: dict[str, Any]) -> str:
+def _subject(identity: dict[str, Any]) -> str:  # noqa: PLR0911 - one return a row of the table above
     kind = identity.get("type")
     arn = _text(identity.get("arn"))
     tail = arn.rpartition("/")[2]

@@ -11,13 +11,14 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tocsin.event import Event
 from tocsin.sources.address import AddressBook
 from tocsin.sources.agent import recognise_agent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    from tocsin.event import Event
 
 __all__ = ["Enrichment"]
 

@@ -1,5 +1,8 @@
 """Escape sequences of JSON strings, checked and resolved, compiled."""
 
+# Numba types these functions, bytes are compared as ASCII codes, and a grammar is one long function.
+# ruff: noqa: ANN001, ANN201, ANN202, PLR2004
+
 from __future__ import annotations
 
 from typing import Final
@@ -14,16 +17,16 @@ _BACKSLASH, _ZERO, _NINE = 92, 48, 57
 
 
 @njit(cache=True, nogil=True)
-def hex4(data, at):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - typed by numba
+def hex4(data, at):  # type: ignore[no-untyped-def]
     """Read four hexadecimal digits; -1 when they are not."""
     value = 0
     for step in range(4):
         c = data[at + step]
         if _ZERO <= c <= _NINE:
             digit = c - 48
-        elif 97 <= c <= 102:  # noqa: PLR2004 - a to f
+        elif 97 <= c <= 102:  # a to f
             digit = c - 87
-        elif 65 <= c <= 70:  # noqa: PLR2004 - A to F
+        elif 65 <= c <= 70:  # A to F
             digit = c - 55
         else:
             return -1
@@ -32,33 +35,33 @@ def hex4(data, at):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - ty
 
 
 @njit(cache=True, nogil=True)
-def escape_end(data, at):  # type: ignore[no-untyped-def]  # noqa: ANN001 - typed by numba
+def escape_end(data, at):  # type: ignore[no-untyped-def]
     """Return where an escape sequence ends; `FAILED` when it is none."""
     c = data[at + 1]
     if c in (34, 92, 47, 98, 102, 110, 114, 116):  # " \ / b f n r t
         return at + 2
-    if c != 117:  # noqa: PLR2004 - u
+    if c != 117:  # u
         return FAILED
     unit = hex4(data, at + 2)
-    if unit < 0 or 0xDC00 <= unit <= 0xDFFF:  # noqa: PLR2004 - a low surrogate first
+    if unit < 0 or 0xDC00 <= unit <= 0xDFFF:  # a low surrogate first
         return FAILED
-    if 0xD800 <= unit <= 0xDBFF:  # noqa: PLR2004 - a high surrogate needs its low half
-        if data[at + 6] != _BACKSLASH or data[at + 7] != 117:  # noqa: PLR2004 - u
+    if 0xD800 <= unit <= 0xDBFF:  # a high surrogate needs its low half
+        if data[at + 6] != _BACKSLASH or data[at + 7] != 117:  # u
             return FAILED
         low = hex4(data, at + 8)
-        return at + 12 if 0xDC00 <= low <= 0xDFFF else FAILED  # noqa: PLR2004 - a low surrogate
+        return at + 12 if 0xDC00 <= low <= 0xDFFF else FAILED  # a low surrogate
     return at + 6
 
 
 @njit(cache=True, nogil=True)
-def put_utf8(out, at, code):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - typed by numba
-    if code < 0x80:  # noqa: PLR2004 - one byte
+def put_utf8(out, at, code):  # type: ignore[no-untyped-def]
+    if code < 0x80:  # one byte
         out[at] = code
         return at + 1
-    if code < 0x800:  # noqa: PLR2004 - two bytes
+    if code < 0x800:  # two bytes
         out[at], out[at + 1] = 0xC0 | (code >> 6), 0x80 | (code & 0x3F)
         return at + 2
-    if code < 0x10000:  # noqa: PLR2004 - three bytes
+    if code < 0x10000:  # three bytes
         out[at], out[at + 1], out[at + 2] = 0xE0 | (code >> 12), 0x80 | ((code >> 6) & 0x3F), 0x80 | (code & 0x3F)
         return at + 3
     out[at], out[at + 1] = 0xF0 | (code >> 18), 0x80 | ((code >> 12) & 0x3F)
@@ -67,32 +70,32 @@ def put_utf8(out, at, code):  # type: ignore[no-untyped-def]  # noqa: ANN001, AN
 
 
 @njit(cache=True, nogil=True)
-def unescaped(data, place, out, at):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - typed by numba
+def unescaped(data, place, out, at):  # type: ignore[no-untyped-def]
     """Write what the escape sequence at `place` means; return where both go on."""
     c = data[place + 1]
-    if c != 117:  # noqa: PLR2004 - u
+    if c != 117:  # u
         meaning = c
-        if c == 98:  # noqa: PLR2004 - \b
+        if c == 98:  # \b
             meaning = 8
-        elif c == 102:  # noqa: PLR2004 - \f
+        elif c == 102:  # \f
             meaning = 12
-        elif c == 110:  # noqa: PLR2004 - \n
+        elif c == 110:  # \n
             meaning = 10
-        elif c == 114:  # noqa: PLR2004 - \r
+        elif c == 114:  # \r
             meaning = 13
-        elif c == 116:  # noqa: PLR2004 - \t
+        elif c == 116:  # \t
             meaning = 9
         out[at] = meaning
         return place + 2, at + 1
     unit = hex4(data, place + 2)
-    if 0xD800 <= unit <= 0xDBFF:  # noqa: PLR2004 - a surrogate pair
+    if 0xD800 <= unit <= 0xDBFF:  # a surrogate pair
         low = hex4(data, place + 8)
         return place + 12, put_utf8(out, at, 0x10000 + ((unit - 0xD800) << 10) + (low - 0xDC00))
     return place + 6, put_utf8(out, at, unit)
 
 
 @njit(cache=True, nogil=True)
-def gather(data, starts, ends, has):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201 - typed by numba
+def gather(data, starts, ends, has):  # type: ignore[no-untyped-def]
     """Copy spans into Arrow's layout: offsets and bytes, escape sequences resolved."""
     room = 0
     for row in range(len(has)):

@@ -62,7 +62,7 @@ def _expand(path: str) -> Iterator[Found]:
     elif os.path.lexists(path):
         yield from _below(path, set(), 0)
     elif glob.has_magic(path):
-        matches = sorted(glob.glob(path, recursive=True))
+        matches = sorted(glob.glob(path, recursive=True))  # noqa: PTH207 - keeps `./x` as typed
         if not matches:
             raise SourceError(f"no file matches `{path}`", hint="quote the pattern or check the folder")
         for match in matches:

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 import numpy as np
-import pyarrow as pa
 
 from tocsin.errors import MappingError, UnknownFormat, UsageError
 from tocsin.sources.admission import admit
@@ -31,6 +30,8 @@ from tocsin.sources.source import HEAD_BYTES, head_of
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterable, Iterator
+
+    import pyarrow as pa
 
     from tocsin.record import SetAside
     from tocsin.sources.enrichment import Enrichment
@@ -60,7 +61,7 @@ class Gathering:
     files of one gathering.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - built by `gather` alone
         self,
         inputs: list[_Input],
         *,
@@ -140,7 +141,7 @@ class Gathering:
             )
 
 
-def gather(
+def gather(  # noqa: PLR0913 - what a run is told, all by name
     paths: Iterable[str | os.PathLike[str]],
     *,
     enrichment: Enrichment,
@@ -180,9 +181,10 @@ def gather(
 def _examine(one: _Input, known: dict[str, str], name: str | None, mapping: Mapping | None, spill: Path) -> None:
     """Name the content of one input and choose who reads it, or say why nobody does."""
     report = one.report
+    if one.found.trouble is not None:
+        report.skipped = one.found.trouble
+        return
     try:
-        if one.found.trouble is not None:
-            raise OSError(one.found.trouble)
         if one.found.streamed:
             one.found = _copied(one.found, spill)
         one.size = Path(one.found.path).stat().st_size

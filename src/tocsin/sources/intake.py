@@ -106,7 +106,7 @@ class DeadLetters:
 class Intake:
     """One file being read: its name and clock for the source, and where its bad records go."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - built by a gathering alone, all but three by name
         self,
         report: FileReport,
         ordinal: int,

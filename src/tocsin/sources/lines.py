@@ -54,7 +54,8 @@ def plain_text(stream: Stream) -> Iterator[bytes]:
 
 def line_blocks(stream: Stream, intake: Intake) -> Iterator[Block]:
     """Cut a stream into blocks of whole lines."""
-    number, parts, size = 1, [], 0
+    number, size = 1, 0
+    parts: list[bytes] = []
     for piece in _line_pieces(stream):
         if isinstance(piece, _Gap):
             if parts:

@@ -18,7 +18,7 @@ from tocsin.event import EVENT_SCHEMA
 from tocsin.sources.address import unpad
 from tocsin.sources.clock import to_time
 from tocsin.sources.lines import line_blocks, record_blocks
-from tocsin.sources.mapping import ColumnRule, Filter, Mapping, placeholders
+from tocsin.sources.mapping import ColumnRule, Filter, Mapping, Value, placeholders
 from tocsin.sources.numbers import to_bool, to_float, to_int
 from tocsin.sources.tables import LINE, csv_header, read_csv
 
@@ -207,17 +207,17 @@ def _kept(column: pa.ChunkedArray, rule: Filter) -> pa.ChunkedArray:
 
 def _field(
     field: str,
-    template: Any,
+    template: Value,
     columns: dict[str, pa.Array],
     mapping: Mapping,
-    rows: int,  # noqa: ANN401 - TOML value
+    rows: int,
 ) -> tuple[pa.Array, tuple[np.ndarray, str] | None]:
     target = EVENT_SCHEMA.field(field).type
     names = placeholders(template)
     if not names:
-        return pa.array([template] * rows).cast(target), None
+        return pa.repeat(pa.scalar(template, target), rows), None
     if pa.types.is_string(target):
-        text = _filled(template, columns)
+        text = _filled(str(template), columns)
         return (_translated(text, mapping.values[field]) if field in mapping.values else text), None
     column = columns[names[0]]
     number = to_bool(column) if pa.types.is_boolean(target) else to_float(column)

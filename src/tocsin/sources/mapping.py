@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import zoneinfo
-from datetime import datetime
+from datetime import datetime  # noqa: TC003 - msgspec reads the annotations
 from pathlib import Path
 from typing import Final, Literal
 
@@ -17,7 +17,7 @@ import msgspec
 from tocsin.errors import MappingError
 from tocsin.event import EVENT_SCHEMA, KINDS
 
-__all__ = ["Filter", "Mapping", "TimeRule", "load_mapping", "placeholders"]
+__all__ = ["ColumnRule", "Filter", "Mapping", "TimeRule", "Value", "load_mapping", "placeholders"]
 
 Value = str | int | float | bool
 _PLACEHOLDER: Final = re.compile(r"\{([^{}]+)\}")

@@ -46,14 +46,17 @@ _ADMINISTRATOR: Final = 2
 _EXCHANGE_ADMIN, _DIRECTORY = 1, 8
 _SENSITIVE: Final = re.compile(
     r"""(?ix) ^ (?:
-        (?: New | Set | Enable | Remove | UpdateInboxRules ) - (?: InboxRule | TransportRule | JournalRule ) | UpdateInboxRules
-      | Add-MailboxPermission | Add-RecipientPermission | Add-MailboxFolderPermission | AddFolderPermissions | ModifyFolderPermissions
+        (?: New | Set | Enable | Remove ) - (?: InboxRule | TransportRule | JournalRule ) | UpdateInboxRules
+      | Add-MailboxPermission | Add-RecipientPermission | (?: Add- )? MailboxFolderPermission
+      | AddFolderPermissions | ModifyFolderPermissions
       | Set-AdminAuditLogConfig | Set-MailboxAuditBypassAssociation | .*AuditLogRetentionPolicy | Set-OrganizationConfig
       | New-ManagementRoleAssignment | Add-RoleGroupMember | New-MailboxExportRequest | New-ComplianceSearch(?:Action)?
-      | Add\ (?:delegated\ permission\ grant|app\ role\ assignment.*|owner\ to\ .*|member\ to\ role|eligible\ member\ to\ role)\.?
-      | Consent\ to\ application\.? | Add\ service\ principal(?:\ credentials)?\.? | .*Certificates\ and\ secrets\ management.*
+      | Add\ (?: delegated\ permission\ grant | app\ role\ assignment.* | owner\ to\ .* )\.?
+      | Add\ (?:eligible\ )?member\ to\ role\.?
+      | Consent\ to\ application\.? | Add\ service\ principal(?:\ credentials)?\.?
+      | .*Certificates\ and\ secrets\ management.*
       | (?:Reset|Change)\ user\ password\.? | Disable\ Strong\ Authentication\.? | Set\ (?:domain|federation).*
-      | Set\ Company\ Information\.? | Add\ policy\.? | (?:Update|Delete|Disable)\ policy\.?
+      | Set\ Company\ Information\.? | (?:Add|Update|Delete|Disable)\ policy\.?
       | AnonymousLink(?:Created|Updated|Used) | SharingPolicyChanged | SiteCollectionAdminAdded | CompanyLinkCreated
       | HardDelete | FileVersionsAllDeleted | MailItemsAccessed | SearchExported
     ) $"""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Orderer"]
 
 WINDOW_ROWS: Final = 1 << 16
+_NOTHING: Final = pa.table({"time": pa.array([], pa.timestamp("us", tz="UTC")), TIE: pa.array([], pa.int64())})
 _MAX_RUN_BYTES: Final = 1 << 30
 """Arrow string columns hold 2 GiB; a sorted copy must stay well below."""
 
@@ -76,7 +77,7 @@ class Orderer:
         """Join what is held into one sorted run; ties already rise, so a stable sort by time is enough."""
         held, self._held, self._held_bytes = self._held, [], 0
         if not held:
-            return pa.table({"time": pa.array([], pa.timestamp("us", tz="UTC")), TIE: pa.array([], pa.int64())})
+            return _NOTHING
         table = pa.concat_tables(held, promote_options="default")
         times = _times(table)
         if not np.all(times[1:] >= times[:-1]):
@@ -103,11 +104,11 @@ class _Run:
 
     def take_through(self, time: int, tie: int) -> pa.Table:
         """Take the loaded events up to and including the key."""
-        assert self.loaded is not None
         low = int(np.searchsorted(self.times, time, "left"))
         high = int(np.searchsorted(self.times, time, "right"))
         cut = low + int(np.searchsorted(self.ties[low:high], tie, "right"))
-        taken, left = self.loaded.slice(0, cut), self.loaded.slice(cut)
+        loaded = self.loaded if self.loaded is not None else _NOTHING
+        taken, left = loaded.slice(0, cut), loaded.slice(cut)
         self.loaded, self.times, self.ties = left, self.times[cut:], self.ties[cut:]
         return taken
 

@@ -8,6 +8,9 @@ INVARIANT: the data is valid UTF-8 and ends with a newline, and no loop steps ov
 loop leaves its line.
 """
 
+# Numba types these functions, bytes are compared as ASCII codes, and a grammar is one long function.
+# ruff: noqa: ANN001, ANN201, ANN202, C901, PLR0911, PLR0912, PLR0913, PLR0915, PLR0917, PLR2004, SIM110
+
 from __future__ import annotations
 
 from typing import Final
@@ -36,14 +39,14 @@ _NEWLINE, _SPACE, _TAB, _MINUS, _PLUS, _DOT, _ZERO, _NINE = 10, 32, 9, 45, 43, 4
 
 
 @njit(cache=True, nogil=True)
-def _blank(data, at):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - typed by numba
+def _blank(data, at):  # type: ignore[no-untyped-def]
     while data[at] == _SPACE or data[at] == _TAB:
         at += 1
     return at
 
 
 @njit(cache=True, nogil=True)
-def _string_end(data, at):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - typed by numba
+def _string_end(data, at):  # type: ignore[no-untyped-def]
     """Return where the closing quote stands, from the first byte inside the quotes."""
     while True:
         while _PLAIN[data[at]]:
@@ -58,7 +61,7 @@ def _string_end(data, at):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN2
 
 
 @njit(cache=True, nogil=True)
-def _number_end(data, at):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - typed by numba
+def _number_end(data, at):  # type: ignore[no-untyped-def]
     """Return where a JSON number ends and whether it is whole; `FAILED` when it is none."""
     if data[at] == _MINUS:
         at += 1
@@ -76,7 +79,7 @@ def _number_end(data, at):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN2
             at += 1
         if at == first:
             return FAILED, False
-    if data[at] == 101 or data[at] == 69:  # noqa: PLR2004 - e, E
+    if data[at] == 101 or data[at] == 69:  # e, E
         whole = False
         at += 1
         if data[at] == _PLUS or data[at] == _MINUS:
@@ -90,7 +93,7 @@ def _number_end(data, at):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN2
 
 
 @njit(cache=True, nogil=True)
-def _whole(data, at, end):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - typed by numba
+def _whole(data, at, end):  # type: ignore[no-untyped-def]
     negative = data[at] == _MINUS
     value = np.int64(0)
     for place in range(at + negative, end):
@@ -99,19 +102,21 @@ def _whole(data, at, end):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN2
 
 
 @njit(cache=True, nogil=True)
-def _literal(data, at):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - typed by numba
+def _literal(data, at):  # type: ignore[no-untyped-def]
     """Return where `true`, `false` or `null` ends and its value (1, 0, -1)."""
-    if data[at] == 116 and data[at + 1] == 114 and data[at + 2] == 117 and data[at + 3] == 101:  # noqa: PLR2004 - true
+    if data[at] == 116 and data[at + 1] == 114 and data[at + 2] == 117 and data[at + 3] == 101:  # true
         return at + 4, 1
-    if data[at] == 110 and data[at + 1] == 117 and data[at + 2] == 108 and data[at + 3] == 108:  # noqa: PLR2004 - null
+    if data[at] == 110 and data[at + 1] == 117 and data[at + 2] == 108 and data[at + 3] == 108:  # null
         return at + 4, -1
-    if data[at] == 102 and data[at + 1] == 97 and data[at + 2] == 108 and data[at + 3] == 115 and data[at + 4] == 101:  # noqa: PLR2004 - false
+    if (
+        data[at] == 102 and data[at + 1] == 97 and data[at + 2] == 108 and data[at + 3] == 115 and data[at + 4] == 101
+    ):  # false
         return at + 5, 0
     return FAILED, 0
 
 
 @njit(cache=True, nogil=True)
-def _is_key(data, at, end, keys, key_at, field):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202, PLR0913, PLR0917 - typed by numba
+def _is_key(data, at, end, keys, key_at, field):  # type: ignore[no-untyped-def]
     if key_at[field + 1] - key_at[field] != end - at:
         return False
     for step in range(end - at):
@@ -121,7 +126,7 @@ def _is_key(data, at, end, keys, key_at, field):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _line(data, at, line, keys, key_at, kinds, scopes, guesses, starts, ends, numbers):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202, C901, PLR0911, PLR0912, PLR0913, PLR0915, PLR0917 - one grammar, typed by numba
+def _line(data, at, line, keys, key_at, kinds, scopes, guesses, starts, ends, numbers):  # type: ignore[no-untyped-def]
     """Read one object into row `line`; return where it ends and which fields it gave, or `FAILED`."""
     seen = np.uint64(0)
     given = np.uint64(0)
@@ -218,7 +223,7 @@ def _line(data, at, line, keys, key_at, kinds, scopes, guesses, starts, ends, nu
 
 
 @njit(cache=True, nogil=True)
-def scan(data, keys, key_at, kinds, scopes, needed, starts, ends, numbers, given, good):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201, PLR0913, PLR0917 - typed by numba
+def scan(data, keys, key_at, kinds, scopes, needed, starts, ends, numbers, given, good):  # type: ignore[no-untyped-def]
     """Read every line of `data` into the row of its number.
 
     `keys[key_at[f]:key_at[f + 1]]` names field f, of `kinds[f]`, inside the nested object when `scopes[f]`.

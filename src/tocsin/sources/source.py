@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import msgspec
-import pyarrow as pa
 
-from tocsin.sources.intake import Intake
 from tocsin.sources.lines import to_utf8
-from tocsin.sources.opening import Stream
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import pyarrow as pa
+
+    from tocsin.sources.intake import Intake
+    from tocsin.sources.opening import Stream
 
 __all__ = ["HEAD_BYTES", "Head", "Source", "head_of"]
 

@@ -41,7 +41,8 @@ _NAMES: Final = (
 )  # fmt: skip
 _LINE: Final = re.compile(
     r"^(?:<\d{1,3}>)?(?:\d )?(?:(?P<old>[A-Z][a-z]{2} (?: \d|\d\d|\d) \d\d:\d\d:\d\d)"
-    r"|(?P<new>\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d\S*)) (?P<host>\S+) (?P<program>[^\s\[:]+)(?:\[(?P<pid>\d+)\])?:? (?P<rest>.*)$"
+    r"|(?P<new>\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d\S*)) (?P<host>\S+) "
+    r"(?P<program>[^\s\[:]+)(?:\[(?P<pid>\d+)\])?:? (?P<rest>.*)$"
 )
 _PROGRAMS: Final = frozenset({"sshd", "sshd-session", "sshd-auth"})
 _MONTHS: Final = {m: n for n, m in enumerate("Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(), 1)}  # noqa: SIM905 - reads as the calendar
@@ -120,14 +121,11 @@ class _Years:
                 self._year, time = year, moved
         if self._latest is not None and time > self._latest:
             # Lines out of any sequence (files put together by hand) must not land in the future.
-            return _moment(old, self._latest.year) if self._fits(old) else _moment(old, self._latest.year - 1)
+            this_year = _moment(old, self._latest.year)
+            fits = this_year is not None and this_year <= self._latest
+            return this_year if fits else _moment(old, self._latest.year - 1)
         self._before = time
         return time
-
-    def _fits(self, old: str) -> bool:
-        assert self._latest is not None
-        time = _moment(old, self._latest.year)
-        return time is not None and time <= self._latest
 
 
 @lru_cache(1 << 12)

@@ -33,7 +33,7 @@ def from_rows(names: Sequence[str], rows: list[tuple[Any, ...]], lines: Sequence
     return pa.table([*arrays, pa.array(lines, pa.int64())], names=[*names, LINE])
 
 
-def read_csv(
+def read_csv(  # noqa: PLR0913 - two of them by name
     block: Block, columns: Sequence[str], keep: Sequence[str], intake: Intake, *, delimiter: str = ",", offset: int = 0
 ) -> pa.Table:
     """Read one block of records as text columns `keep` plus `source_line`.

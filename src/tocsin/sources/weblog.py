@@ -34,7 +34,8 @@ _NAMES: Final = (
 )  # fmt: skip
 _QUOTED: Final = r'"((?:[^"\\]|\\.)*)"'
 _LINE: Final = re.compile(
-    r"^(?:[\w.-]+(?::\d+)? )?([0-9A-Fa-f:.\[\]]+|[\w.-]+) \S+ (.+?) \[(\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4})\] "
+    r"^(?:[\w.-]+(?::\d+)? )?([0-9A-Fa-f:.\[\]]+|[\w.-]+) \S+ (.+?) "
+    r"\[(\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4})\] "
     rf"{_QUOTED} (\d{{3}}) (\d+|-)(?: {_QUOTED} {_QUOTED})?"
 )
 _MARK: Final = re.compile(
