@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -13,13 +13,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tocsin.drill.calendar import draw
-from tocsin.drill.columns import Columns, concatenate
+from tocsin.drill.columns import Columns, concatenate, take
 from tocsin.drill.machines import day_of_machines
-from tocsin.drill.ordinary import day_of_people
+from tocsin.drill.ordinary import DAY_US, day_of_people
 from tocsin.drill.stories import Plot, Stage, stage_all
-from tocsin.drill.town import Town, found, pool_sizes
+from tocsin.drill.town import found, pool_sizes
 from tocsin.drill.truth import STORIES_FILE, TRUTH_FILE, TRUTH_SCHEMA, Story, describe_stories, mark_first, truth_of_day
-from tocsin.drill.writing import EVENTS_FOLDER, split_days, write_day
+from tocsin.drill.writing import EVENTS_FOLDER, write_day
 from tocsin.errors import UsageError
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def build(
     stage = Stage(town, draw(town), pool_sizes(people))
     plots = stage_all(stage, stories_each)
     (out / EVENTS_FOLDER).mkdir(parents=True, exist_ok=True)
-    sizes, truth = _write(out, town, plots, _everything(stage, plots), progress)
+    sizes, truth = _write(out, stage, plots, progress)
     stories = describe_stories(truth, plots)
     _write_truth(out, truth, stories)
     return BuildReport(
@@ -123,21 +123,38 @@ def _check(out: Path, seed: int, days: int, people: int, migration_day: int | No
         raise UsageError(f"`{out}` already holds a town", hint="name another folder, or remove that one")
 
 
-def _everything(stage: Stage, plots: list[Plot]) -> Columns:
-    parts = []
-    for day in range(stage.town.days):
-        parts.append(day_of_people(stage.town, stage.calendar, stage.pools, day))
-        parts.append(day_of_machines(stage.town, stage.calendar, day))
-    for code, plot in enumerate(plots):
-        parts.append({**plot.columns, "story": np.full(len(plot.columns["time"]), code, np.int16)})
-    return concatenate(parts)
+def _days(stage: Stage, plots: list[Plot]) -> Iterator[Columns]:
+    """Events of each day by UTC, in order of time, with no more than two days in memory at once.
+
+    INVARIANT: what people begin on their day never falls before the midnight, UTC, that precedes it
+    by a day; so once the next day is drawn, a day is whole.
+    """
+    town = stage.town
+    pending = concatenate(
+        [{**p.columns, "story": np.full(len(p.columns["time"]), code, np.int16)} for code, p in enumerate(plots)]
+    )
+    for day in range(town.days):
+        if day == 0:
+            pending = concatenate([pending, *_draw_day(stage, 0)])
+        if day + 1 < town.days:
+            pending = concatenate([pending, *_draw_day(stage, day + 1)])
+        midnight = town.start_us + day * DAY_US
+        due = pending["time"] < midnight + DAY_US
+        today = take(pending, np.flatnonzero(due & (pending["time"] >= midnight)))
+        pending = take(pending, np.flatnonzero(~due))
+        yield take(today, np.argsort(today["time"], kind="stable"))
+
+
+def _draw_day(stage: Stage, day: int) -> tuple[Columns, Columns]:
+    people = day_of_people(stage.town, stage.calendar, stage.pools, day)
+    return people, day_of_machines(stage.town, stage.calendar, day)
 
 
 def _write(
-    out: Path, town: Town, plots: list[Plot], events: Columns, progress: Progress | None
+    out: Path, stage: Stage, plots: list[Plot], progress: Progress | None
 ) -> tuple[list[tuple[int, int]], pa.Table]:
-    sizes, truths = [], [TRUTH_SCHEMA.empty_table()]
-    for day, columns in enumerate(split_days(town, events)):
+    town, sizes, truths = stage.town, [], [TRUTH_SCHEMA.empty_table()]
+    for day, columns in enumerate(_days(stage, plots)):
         sizes.append((len(columns["time"]), write_day(out, town, day, columns)))
         truths.append(truth_of_day(town, plots, day, columns))
         if progress is not None:

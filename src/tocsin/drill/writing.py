@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import itertools
 import json
 from typing import TYPE_CHECKING, Final
 
@@ -11,7 +10,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tocsin.drill.columns import Array, Columns, take
 from tocsin.drill.ordinary import DAY_US
 from tocsin.drill.places import device_text
 from tocsin.drill.plan import HOST_BITS, NETWORKS, address_text
@@ -22,7 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-__all__ = ["EVENTS_FOLDER", "day_name", "split_days", "write_day"]
+    from tocsin.drill.columns import Array, Columns
+
+__all__ = ["EVENTS_FOLDER", "day_name", "write_day"]
 
 EVENTS_FOLDER: Final = "events"
 _GZIP_LEVEL: Final = 1
@@ -92,12 +92,3 @@ def _action_fragment(code: int) -> str:
 def _address_fragment(code: int) -> str:
     network = NETWORKS[code >> HOST_BITS]
     return f'"origin":{{"address":"{address_text(code)}","network":"{network.asn}","country":"{network.country}"'
-
-
-def split_days(town: Town, columns: Columns) -> list[Columns]:
-    """Drop what falls outside the town's days, order by time, and cut at midnights UTC."""
-    inside = (columns["time"] >= town.start_us) & (columns["time"] < town.start_us + town.days * DAY_US)
-    kept = take(columns, np.flatnonzero(inside))
-    ordered = take(kept, np.argsort(kept["time"], kind="stable"))
-    cuts = np.searchsorted(ordered["time"], town.start_us + np.arange(town.days + 1) * DAY_US)
-    return [take(ordered, slice(a, b)) for a, b in itertools.pairwise(cuts)]
