@@ -17,7 +17,7 @@ from tocsin.behaviour import FLAG_PRIVILEGED, FLAG_SENSITIVE, Model, encode, key
 from tocsin.config import Entities, Settings
 from tocsin.engine.controls import Controls
 from tocsin.engine.facts import apply_facts, peer_groups
-from tocsin.engine.replay import ReplayReport, ReplayRequest, replay
+from tocsin.engine.replay import ReplayReport, ReplayRequest, Tell, replay
 from tocsin.engine.story import Rung, Story
 from tocsin.event import to_batch
 from tocsin.record import Score
@@ -129,12 +129,14 @@ class Engine:
         """Make everything observed so far durable."""
         self.home.journal.commit()
 
-    def replay(self, request: ReplayRequest, progress: Callable[[Any], None] | None = None) -> ReplayReport:
+    def replay(self, request: ReplayRequest, progress: Tell | None = None) -> ReplayReport:
         """Read files, folders or standard input, and observe all their events in the order of time."""
         return replay(self, request, progress)
 
-    def _score(self, batch: pa.RecordBatch, encoded: Encoded, first_seq: int) -> Scored:
-        observed = self.model.observe(encoded, first_seq)
+    def _score(
+        self, batch: pa.RecordBatch, encoded: Encoded, first_seq: int, erased: NDArray[np.bool_] | None = None
+    ) -> Scored:
+        observed = self.model.observe(encoded, first_seq, skip=erased)
         self._keep(observed, first_seq)
         findings = self._tell(batch, encoded, observed, first_seq)
         self._since_snapshot += batch.num_rows
@@ -221,7 +223,7 @@ class Engine:
                 self.controls.apply(entry.kind, entry.body)
                 self.controls.at_seq += 1
             else:
-                self._score(entry.batch, encode(entry.batch, self.key), entry.first_seq)
+                self._score(entry.batch, encode(entry.batch, self.key), entry.first_seq, entry.erased)
         self.controls.settle(self.settings, peer_groups(self.entities))
 
     def snapshot(self) -> None:

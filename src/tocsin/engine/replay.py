@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import msgspec
 import numpy as np
@@ -20,8 +20,16 @@ if TYPE_CHECKING:
 
     from tocsin.engine.loop import Engine
     from tocsin.record import Alert, Restriction
+    from tocsin.sources import Progress
 
-__all__ = ["ReplayReport", "ReplayRequest", "replay"]
+__all__ = ["ReplayReport", "ReplayRequest", "Tell", "replay"]
+
+
+class Tell(Protocol):
+    """Hears how far a long piece of work is."""
+
+    def __call__(self, stage: str, done: int, total: int | None = None) -> None:
+        """Show that `stage` has come to `done` of `total`."""
 
 
 class ReplayRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,7 +71,7 @@ class _Count(msgspec.Struct):
     late: int = 0
 
 
-def replay(engine: Engine, request: ReplayRequest, progress: Callable[[Any], None] | None) -> ReplayReport:
+def replay(engine: Engine, request: ReplayRequest, progress: Tell | None) -> ReplayReport:
     """Observe every event of the request's inputs that this home has not read before."""
     began = time.monotonic()
     first_seq = engine.home.journal.next_seq
@@ -77,7 +85,7 @@ def replay(engine: Engine, request: ReplayRequest, progress: Callable[[Any], Non
         dead_letter=dead_letter,
         spill=engine.home.path / "spill",
         skip=lambda digest: _journaled(engine, digest),
-        progress=progress,
+        progress=_reading(progress) if progress else None,
     )
     for report in gathering.files:
         if report.skipped is None:
@@ -88,6 +96,8 @@ def replay(engine: Engine, request: ReplayRequest, progress: Callable[[Any], Non
     count = _Count()
     for batch in gathering.batches(engine.settings.behaviour.batch_rows):
         _observe(engine, batch, labels, count)
+        if progress is not None:
+            progress("scoring", count.scored + count.late, sum(f.read for f in gathering.files))
     if labels is not None:
         labels.finish(engine)
     engine.snapshot()
@@ -97,6 +107,10 @@ def replay(engine: Engine, request: ReplayRequest, progress: Callable[[Any], Non
     if request.scores is not None:
         write_scores(engine.home, request.scores, [f.source_file for f in gathering.files])
     return _report(engine, gathering.files, gathering.set_aside, count, labels, dead_letter, first_seq, began)
+
+
+def _reading(tell: Tell) -> Callable[[Progress], None]:
+    return lambda at: tell(at.phase, at.bytes_done, at.bytes_total)
 
 
 def _journaled(engine: Engine, digest: str) -> Literal["all"] | np.ndarray | None:
