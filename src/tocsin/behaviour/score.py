@@ -61,6 +61,8 @@ __all__ = ["score"]
 
 _COUNTED_AN_HOUR = 64
 """Events of one entity in one hour that calibration counts; a flood must not make itself ordinary."""
+_OWNED = 0.75
+"""Units from which a value is weighed by the entity's own use alone; below, its parents are asked."""
 _AHEAD = 6
 _LATE = 4
 _FEATURE_SALT = np.uint64(0xD6E8FEB86659FD93)
@@ -75,11 +77,11 @@ def _value_bits(ents, words, hours, parents, limits, slot, feature, key, hour, p
         seen = words[place, CELL_N] * kept_after(limits.decays, hour - hours[place, CELL_HOUR])
     own, mass = own_share(row, feature, seen)
     fact[0] = seen
-    if seen > 0:
+    if seen >= _OWNED:
         return -fast_log2(min(own + mass * own, 1.0)), True
     group = ents.facts[slot, F_GROUP]
     p, fact[1] = backed_off(parents.keys, parents.counts, parents.totals, feature, key, group, hour)
-    return -fast_log2(min(own + mass * p, 1.0)), False
+    return -fast_log2(min(own + mass * p, 1.0)), seen > 0
 
 
 @kernel
