@@ -11,6 +11,7 @@ import numpy as np
 
 from tocsin.engine.labels import Labels, load_labels
 from tocsin.engine.scores import write_scores
+from tocsin.record import SEVERITIES
 from tocsin.sources import FileReport, gather
 
 if TYPE_CHECKING:
@@ -133,6 +134,10 @@ def _observe(engine: Engine, batch: pa.RecordBatch, labels: Labels | None, count
             labels.meet(part, scored.first_seq)
 
 
+def _urgency(alert: Alert) -> tuple[int, float, str]:
+    return -SEVERITIES.index(alert.severity), -alert.tail_bits, alert.id
+
+
 def _report(  # noqa: PLR0913 - gathers what the steps counted
     engine: Engine,
     files: list[FileReport],
@@ -153,7 +158,7 @@ def _report(  # noqa: PLR0913 - gathers what the steps counted
         duplicates=sum(f.duplicates for f in files),
         set_aside=set_aside,
         filtered=sum(f.filtered for f in files),
-        alerts=[alert for alert in alerts if alert.id in started or first_seq == 0],
+        alerts=sorted((alert for alert in alerts if alert.id in started), key=_urgency),
         restrictions=engine.home.records.restrictions(),
         seconds=time.monotonic() - began,
         dead_letter=dead_letter,
