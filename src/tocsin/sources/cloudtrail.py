@@ -78,7 +78,8 @@ _READS: Final = re.compile(r"^(?:Get|List|Describe|Simulate|Generate)")
 _SIGN_INS: Final = re.compile(
     r"^(?:ConsoleLogin|SwitchRole|ExitRole|Assume.*|GetSessionToken|GetFederationToken|CheckMfa)$"
 )
-_ROLE: Final = re.compile(r"(?:assumed-role|role)/(?:.*/)?([^/]+?)(?:/([^/]+))?$")
+_ASSUMED: Final = re.compile(r":assumed-role/([^/]+)/(.+)$")
+_ROLE: Final = re.compile(r":role/(?:.*/)?([^/]+)$")
 _PERSON_ROLE: Final = "AWSReservedSSO_"
 _MAX_PARAMETER: Final = 200
 
@@ -159,18 +160,18 @@ def _subject(identity: dict[str, Any]) -> str:  # noqa: PLR0911 - one return a r
 
 
 def _of_role(arn: str) -> str:
-    match = _ROLE.search(arn)
+    match = _ASSUMED.search(arn)
     if match is None:
         return f"workload:{arn or 'unknown'}"
     role, session = match[1], match[2]
-    if session and (role.startswith(_PERSON_ROLE) or "@" in session):
+    if role.startswith(_PERSON_ROLE) or "@" in session:
         return f"user:{session}"
     return f"workload:{role}"
 
 
 def _session(identity: dict[str, Any]) -> str | None:
-    if identity.get("type") == "AssumedRole" and (match := _ROLE.search(_text(identity.get("arn")))):
-        return match[2] or None
+    if identity.get("type") == "AssumedRole" and (match := _ASSUMED.search(_text(identity.get("arn")))):
+        return match[2]
     return _text(identity.get("accessKeyId")) or None
 
 
@@ -188,7 +189,7 @@ def _short(name: str) -> str:
 
 def _counterparty(record: _Record, parameters: dict[str, Any], *, known_address: bool) -> str | None:
     if match := _ROLE.search(_text(parameters.get("roleArn"))):
-        return f"workload:{match[2] or match[1]}"
+        return f"workload:{match[1]}"
     service = (record.source_ip_address or "").strip()
     return f"service:{service[:_MAX_PARAMETER]}" if service and not known_address else None
 
