@@ -23,7 +23,8 @@ _FIRST_TAU: Final = 10.0
 _LEAST_TAU: Final = 6.0
 _SHARE: Final = 0.005
 """Alerts are never asked for faster than one in two hundred events, however large the budget."""
-_LEAST_DRAIN: Final = 3.0
+LEAST_BITS: Final = 3.0
+"""No event rings that is less surprising by itself, however much had gathered before it."""
 _DRAIN: Final = 2.0
 _MEMORY: Final = 200.0
 
@@ -85,7 +86,7 @@ def _tick(control: np.ndarray, time_s: float, per_day: float) -> None:
 @kernel
 def _accumulate(entity: np.ndarray, time_s: float, bits: float) -> float:
     gap = max(time_s - entity[_LAST], 0.0)
-    drain = max(_LEAST_DRAIN, _DRAIN * entity[_MEAN])
+    drain = max(LEAST_BITS, _DRAIN * entity[_MEAN])
     entity[_ACC] = max(0.0, entity[_ACC] * 2.0 ** (-gap / _LEAK_S) + bits - drain)
     entity[_LAST] = max(entity[_LAST], time_s)
     entity[_COUNT] = min(entity[_COUNT] + 1.0, _MEMORY)
@@ -169,7 +170,7 @@ def ring(  # noqa: PLR0913 - columns, passed flat
         _tick(desk.control, time_s, terms.per_day)
         level = _accumulate(desk.entities[slot], time_s, tails[i])
         accumulated[i] = level
-        if level < desk.control[_TAU] and not absolute[i]:
+        if not absolute[i] and (level < desk.control[_TAU] or tails[i] < LEAST_BITS):
             continue
         seq = _joined(desk, slot, story_keys[i], time_s)
         if seq < 0:

@@ -173,7 +173,7 @@ class Out(NamedTuple):
     """float32: units known of the subject before this event."""
 
 
-FACTS_FROM: Final = 5.0
+FACTS_FROM: Final = 3.0
 
 
 class Bench(NamedTuple):
@@ -229,7 +229,7 @@ class Calibration(NamedTuple):
     pending: np.ndarray
     """int32, same shape: this hour's."""
     table: np.ndarray
-    """float32[..., BINS + 1]: bits at each edge."""
+    """float32[..., BINS + 1]: bits of each bin of a feature; of the whole event, the share above each edge."""
     dirty: np.ndarray
     """uint8[KINDS, STRATA]"""
     weights: np.ndarray
@@ -274,12 +274,14 @@ def new_rates(places: int = 1 << 14) -> Rates:
 
 
 def new_calibration() -> Calibration:
-    """Nothing is known of how rare anything is: bits stand for themselves, halved."""
+    """Nothing is known of how rare anything is: until an hour has closed, nothing is rare."""
     shape = (KINDS, STRATA, FEATURE_COUNT + 1, BINS)
+    table = np.zeros((*shape[:3], BINS + 1), np.float32)
+    table[:, :, FEATURE_COUNT] = 1.0
     return Calibration(
         np.zeros(shape),
         np.zeros(shape, np.int32),
-        np.zeros((*shape[:3], BINS + 1), np.float32),
+        table,
         np.ones((KINDS, STRATA), np.uint8),
         np.ones((KINDS, FEATURE_COUNT)),
     )
