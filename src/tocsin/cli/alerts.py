@@ -12,7 +12,7 @@ from tocsin.cli.opening import now, open_home
 from tocsin.cli.options import By, ConfigFile, HomePath, JsonFlag, OutputMode, moment
 from tocsin.cli.output import Output, Printer, say
 from tocsin.cli.render import alert_full, alerts_table
-from tocsin.record import SEVERITIES
+from tocsin.response.alerts import ranked
 
 __all__ = ["app"]
 
@@ -38,8 +38,7 @@ def list_alerts(
     """List alerts, worst first."""
     printer = Printer(output, as_json=as_json)
     with open_home(config, home) as opened:
-        alerts = [a for a in opened.records.alerts() if not open_only or a.verdict == "open"]
-    alerts.sort(key=lambda a: (-SEVERITIES.index(a.severity), -a.tail_bits, a.id))
+        alerts = ranked(opened.records.alerts(state="open" if open_only else None))
     if not alerts:
         say("no alerts")
     if alerts or not printer.human:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Final
 
 from tocsin.cli.safe import shorten
@@ -13,9 +14,11 @@ if TYPE_CHECKING:
     from tocsin.cli.output import Printer
     from tocsin.record import Alert, Finding, Reason, Restriction
 
-__all__ = ["alert_full", "alerts_ranked", "alerts_table", "finding_full", "restrictions_table", "when"]
+__all__ = ["alert_full", "alerts_ranked", "alerts_table", "finding_full", "home_flag", "restrictions_table", "when"]
 
 STYLES: Final = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "cyan"}
+HOME: Final = "tocsin-home"
+"""The home when none is named."""
 RANKED_REASONS: Final = 3
 MAX_FINDINGS: Final = 20
 """Evidence rows shown to a person; `-o json` gives all."""
@@ -26,14 +29,14 @@ def when(time: datetime) -> str:
     return f"{time:%Y-%m-%d %H:%M:%S}Z"
 
 
-def alerts_ranked(printer: Printer, alerts: Sequence[Alert]) -> None:
+def alerts_ranked(printer: Printer, alerts: Sequence[Alert], *, home: str = "") -> None:
     """Draw a short ranked list, each alert with its heaviest reasons and the way to the rest."""
     for alert in alerts:
         printer.line(_heading(alert), STYLES[alert.severity])
-        printer.line(f"  {shorten(alert.title, 200)}")
+        printer.line(f"  {shorten(alert.title, 240)}")
         for reason in _heaviest(alert.reasons)[:RANKED_REASONS]:
             printer.line(f"    {_reason(reason)}")
-        printer.line(f"  more: tocsin explain {alert.id}", "dim")
+        printer.line(f"  more: tocsin explain {alert.id}{home_flag(home)}", "dim")
         printer.line()
 
 
@@ -89,6 +92,11 @@ def restrictions_table(printer: Printer, restrictions: Sequence[Restriction]) ->
         for r in restrictions
     ]
     printer.table(("RESTRICTION", "ENTITY", "RUNG", "STATE", "UNTIL", "ALERT", "WHY"), rows)
+
+
+def home_flag(home: str) -> str:
+    """Write the flag that names a home, where it is not the one looked for anyway."""
+    return f" --home {shlex.quote(home)}" if home not in {"", HOME} else ""
 
 
 def _heading(alert: Alert) -> str:

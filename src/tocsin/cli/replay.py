@@ -12,6 +12,7 @@ from tocsin.cli.options import ConfigFile, HomePath, JsonFlag, OutputMode, durat
 from tocsin.cli.output import Output, Printer
 from tocsin.cli.render import alerts_ranked
 from tocsin.cli.summary import summarise
+from tocsin.response.alerts import ranked
 
 __all__ = ["replay"]
 
@@ -59,6 +60,7 @@ def replay(
         paths=paths, format=format_, mapping=mapping, scores=scores, labels=labels, label_delay_s=delay
     )
     report = run_replay(settings, request)
-    shown = report.alerts[:top] if printer.human else report.alerts
-    printer.many(shown, alerts_ranked)
+    alerts = ranked(report.alerts)
+    shown = alerts[:top] if printer.human else alerts
+    printer.many(shown, lambda p, found: alerts_ranked(p, found, home=settings.home.path))
     summarise(report, shown=len(shown), home=settings.home.path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from tocsin.cli.output import say
+from tocsin.cli.render import home_flag
 from tocsin.cli.safe import shorten
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def summarise(report: ReplayReport, *, shown: int, home: str) -> None:
     if report.set_aside:
         say(f"set-aside records, with reasons: {report.dead_letter}")
     if len(report.alerts) > shown:
-        say(f"{len(report.alerts) - shown} more alerts: tocsin alerts list --home {home}")
+        say(f"{len(report.alerts) - shown} more alerts: tocsin alerts list{home_flag(home)}")
 
 
 def _file(file: FileReport) -> str:

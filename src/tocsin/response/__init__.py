@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tocsin.response.alerts import join_alert, open_alert, severity_of
+from tocsin.response.alerts import join_alert, open_alert, ranked, severity_of
 from tocsin.response.restrictions import Responder, by_person, lift
 
-__all__ = ["Responder", "by_person", "join_alert", "lift", "open_alert", "severity_of"]
+__all__ = ["Responder", "by_person", "join_alert", "lift", "open_alert", "ranked", "severity_of"]

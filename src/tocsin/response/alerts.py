@@ -5,19 +5,21 @@ Text that came from logs stays as it is here; whoever shows it makes it safe.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from tocsin.record import SEVERITIES, Alert, Finding, Severity, record_id
 
-__all__ = ["join_alert", "open_alert", "severity_of"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
-MAX_TITLE_CHARS: Final = 200
+__all__ = ["join_alert", "open_alert", "ranked", "severity_of"]
+
+MAX_TITLE_CHARS: Final = 240
 MAX_PART_CHARS: Final = 60
 MAX_ENTITIES: Final = 16
 """Entities named on an alert; its findings hold the rest."""
-TITLE_REASONS: Final = 2
 
 HIGH_BITS: Final = 20.0
 MEDIUM_BITS: Final = 14.0
@@ -70,6 +72,11 @@ def join_alert(alert: Alert, finding: Finding, *, absolute: bool) -> Alert:
     return msgspec.structs.replace(grown, title=_title(finding), tail_bits=finding.tail_bits, reasons=finding.reasons)
 
 
+def ranked(alerts: Iterable[Alert]) -> list[Alert]:
+    """Order alerts as they should be looked at: the most severe first, then the most surprising."""
+    return sorted(alerts, key=lambda a: (-SEVERITIES.index(a.severity), -a.tail_bits, a.id))
+
+
 def _merged(entities: tuple[str, ...], finding: Finding) -> tuple[str, ...]:
     named = [finding.entity]
     if finding.address:
@@ -80,13 +87,12 @@ def _merged(entities: tuple[str, ...], finding: Finding) -> tuple[str, ...]:
 
 
 def _title(finding: Finding) -> str:
-    """Who did what to what, and the two heaviest reasons."""
+    """Who did what to what, and the heaviest reason; the others stand beside it."""
     what = f"{_short(finding.entity.partition(':')[2] or finding.entity)}: {_short(finding.action)}"
     if finding.resource:
         what += f" on {_short(finding.resource)}"
-    heaviest = sorted(finding.reasons, key=lambda r: (-r.share, r.feature))[:TITLE_REASONS]
-    why = "; ".join(r.text for r in heaviest if r.text)
-    return _short(f"{what} ({why})" if why else what, MAX_TITLE_CHARS)
+    heaviest = max(finding.reasons, key=lambda r: (r.share, r.feature), default=None)
+    return _short(f"{what} ({heaviest.text})" if heaviest and heaviest.text else what, MAX_TITLE_CHARS)
 
 
 def _short(text: str, limit: int = MAX_PART_CHARS) -> str:
