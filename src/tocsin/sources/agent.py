@@ -61,7 +61,10 @@ _TOOLS: Final = tuple(
     )
 )
 _SERVICE: Final = re.compile(r"^[a-z0-9.-]+\.amazonaws\.com$", re.IGNORECASE)
-_PRODUCT: Final = re.compile(r"^[\[\s]*([A-Za-z][\w .+-]{0,40}?)(?:[/;(\[,]|\s+v?\d|$)")
+_PRODUCT: Final = re.compile(r"^\s*([A-Za-z][\w.+-]*(?: [A-Za-z][\w.+-]*)?)")
+_MADE_UP: Final = re.compile(r"[_-]?(?:[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}|[0-9A-Fa-f]{16,}|\d{5,})")
+"""Ids that make every string new."""
+_MAX_PRODUCT: Final = 40
 _PHONE_SYSTEMS: Final = frozenset({"iOS", "Android", "Windows Phone", "BlackBerry OS", "KaiOS"})
 _TABLETS: Final = re.compile(r"iPad|Tablet|Kindle|Nexus (?:7|9|10)|SM-T\d", re.IGNORECASE)
 _DESKTOPS: Final = frozenset(
@@ -102,5 +105,5 @@ def _browser(text: str) -> Agent:
         return Agent(family or system, "tablet" if tablet else "phone")
     if system in _DESKTOPS and family:
         return Agent(family, "desktop")
-    product = _PRODUCT.match(text)
-    return Agent(family or (product[1].strip() if product else "other"), "tool")
+    product = _PRODUCT.match(_MADE_UP.sub("", text))
+    return Agent(family or (product[1][:_MAX_PRODUCT] if product else "other"), "tool")
