@@ -5,6 +5,8 @@ No fast-math anywhere: the same journal must give the same bits on every machine
 
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -15,14 +17,48 @@ from numba.extending import intrinsic
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["HALF",
+__all__ = [
+    "HALF",
+    "decay",
+    "fast_log2",
     "inlined",
-    "kernel", "decay", "fast_log2", "kept_after", "mix", "pair_key", "prefetch", "rehash"]
+    "kept_after",
+    "kernel",
+    "mix",
+    "pair_key",
+    "prefetch",
+    "rehash",
+]
 
-kernel: Final = njit(cache=True, _nrt=False)
+_COMPILED: Final = {"cache": True, "_nrt": False, "error_model": "numpy"}
 """How every kernel is compiled. They allocate nothing, so counting references to arrays is left out: it cost a
-third of the time of an event. `_nrt` is numba's own switch for that."""
-inlined: Final = njit(cache=True, _nrt=False, inline="always")
+third of the time of an event (`_nrt` is numba's own switch for that). None divides by zero, so none checks."""
+
+
+def _stamp() -> tuple[str, int]:
+    """Digest of every file of this room that kernels are made of.
+
+    Numba drops a cached kernel when the file it stands in changes, not when one inlined into it does.
+    """
+    told = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        text = path.read_bytes()
+        if b"behaviour.numeric" in text or path.stem in {"numeric", "layout", "features"}:
+            told.update(text)
+    return told.hexdigest(), 0
+
+
+_STAMP: Final = _stamp()
+
+
+def kernel(function: Callable[..., Any]) -> Any:  # noqa: ANN401 - numba ships no annotations
+    """Compile a kernel; the compiled code is kept on disk while no file of the room changes."""
+    compiled = njit(**_COMPILED)(function)
+    compiled._cache._cache_file._source_stamp = _STAMP  # noqa: SLF001 - numba has no public way to say so
+    return compiled
+
+
+inlined: Final = njit(**_COMPILED, inline="always")
 
 _M1: Final = np.uint64(0xBF58476D1CE4E5B9)
 _M2: Final = np.uint64(0x94D049BB133111EB)
