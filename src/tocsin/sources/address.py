@@ -21,7 +21,7 @@ from tocsin.errors import ConfigError
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["AddressBook", "Place", "canonical", "unpad"]
+__all__ = ["AddressBook", "Place", "canonical", "canonical_text", "unpad"]
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _V4_PORT: Final = re.compile(r"^(\d{1,3}(?:\.\d{1,3}){3}):\d{1,5}$")
@@ -83,6 +83,15 @@ def canonical(text: str) -> _Address | None:
     except ValueError:
         return None
     return getattr(address, "ipv4_mapped", None) or address
+
+
+@lru_cache(_CACHED)
+def canonical_text(text: str) -> str | None:
+    """Return an address as `ipaddress` prints it; None when the text is none."""
+    if _octets(text) is not None:
+        return text
+    address = canonical(text)
+    return None if address is None else str(address)
 
 
 def unpad(text: str) -> str:

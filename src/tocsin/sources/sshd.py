@@ -18,9 +18,10 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
-from tocsin.sources.address import canonical
+from tocsin.sources.address import canonical_text
 from tocsin.sources.lines import line_blocks
 from tocsin.sources.source import Head, Source
 from tocsin.sources.tables import from_rows
@@ -46,7 +47,7 @@ _LINE: Final = re.compile(
 )
 _PROGRAMS: Final = frozenset({"sshd", "sshd-session", "sshd-auth"})
 _MONTHS: Final = {m: n for n, m in enumerate("Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(), 1)}  # noqa: SIM905 - reads as the calendar
-_OLD_TIMES: Final = re.compile(rb"(?m)^(?:<\d{1,3}>)?([A-Z][a-z]{2} (?: \d|\d\d|\d) \d\d:\d\d:\d\d) ")
+_OLD_DAYS: Final = re.compile(rb"(?m)^(?:<\d{1,3}>)?([A-Z][a-z]{2} (?: \d|\d\d|\d)) \d\d:\d\d:\d\d ")
 _MARK: Final = re.compile(rb" (?:sshd(?:-session|-auth)?)(?:\[\d+\])?: ")
 _LEAP_YEAR: Final = 2000
 _MAX_USER: Final = 200
@@ -101,6 +102,9 @@ _RULES: Final = tuple(
 )
 
 
+_BY_LETTER: Final = {letter: tuple(r for r in _RULES if r[0][0] == letter) for letter in {r[0][0] for r in _RULES}}
+
+
 class _Years:
     """Gives the times of one file their year, line after line; see the module's words on it."""
 
@@ -130,10 +134,9 @@ class _Years:
 
 @lru_cache(1 << 12)
 def _moment(old: str, year: int) -> datetime | None:
-    month, day, clock = old.split()
     try:
-        hour, minute, second = (int(part) for part in clock.split(":"))
-        return datetime(year, _MONTHS[month], int(day), hour, minute, min(second, 59), tzinfo=UTC)
+        hour, minute, second = int(old[-8:-6]), int(old[-5:-3]), int(old[-2:])
+        return datetime(year, _MONTHS[old[:3]], int(old[4:6]), hour, minute, min(second, 59), tzinfo=UTC)
     except (KeyError, ValueError):
         return None
 
@@ -143,8 +146,8 @@ def _first_year(blocks: Iterator[Block], latest: datetime) -> int:
     years = _Years(_LEAP_YEAR)
     last = None
     for block in blocks:
-        for old in _OLD_TIMES.findall(block.data):
-            last = years.place(old.decode()) or last
+        for day, _ in groupby(_OLD_DAYS.findall(block.data)):
+            last = years.place(f"{day.decode()} 00:00:00") or last
     if last is None:
         return latest.year
     # 29 February exists only in some years, hence the search.
@@ -204,7 +207,7 @@ def _rfc3339(text: str) -> datetime | None:
 def _event(line: re.Match[str]) -> tuple[Any, ...] | None:
     """Return everything but the time; None when nobody did anything."""
     rest = line["rest"].strip()
-    for start, pattern, action in _RULES:
+    for start, pattern, action in _BY_LETTER.get(rest[:1], ()):
         if rest.startswith(start) and (match := pattern.match(rest)):
             return _row(line["host"], action, match.groupdict())
     return None
@@ -212,8 +215,7 @@ def _event(line: re.Match[str]) -> tuple[Any, ...] | None:
 
 def _row(host: str, action: str, said: dict[str, str | None]) -> tuple[Any, ...] | None:
     user, address = said.get("user"), said.get("address")
-    known = canonical(address or "")
-    origin = str(known) if known else (address or None)
+    origin = (canonical_text(address) or address) if address else None
     accepted = action.startswith("Accepted")
     user = user.strip() if user else None
     if accepted and user:

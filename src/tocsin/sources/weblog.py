@@ -13,7 +13,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
-from tocsin.sources.address import canonical
+from tocsin.sources.address import canonical_text
 from tocsin.sources.lines import line_blocks
 from tocsin.sources.source import Head, Source
 from tocsin.sources.tables import from_rows
@@ -32,12 +32,13 @@ __all__ = ["SOURCE"]
 _NAMES: Final = (
     "time", "kind", "subject", "action", "resource", "origin.address", "origin.agent", "outcome", "bytes_out",
 )  # fmt: skip
-_QUOTED: Final = r'"((?:[^"\\]|\\.)*)"'
-_LINE: Final = re.compile(
-    r"^(?:[\w.-]+(?::\d+)? )?([0-9A-Fa-f:.\[\]]+|[\w.-]+) \S+ (.+?) "
-    r"\[(\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4})\] "
-    rf"{_QUOTED} (\d{{3}}) (\d+|-)(?: {_QUOTED} {_QUOTED})?"
+_QUOTED: Final = r'"([^"\\]*+(?:\\.[^"\\]*+)*+)"'
+_REST: Final = (
+    r"(\S++) \S++ (\S++(?: \S++)*?) \[(\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4})\] "
+    rf"{_QUOTED} (\d{{3}}) (\d++|-)(?: {_QUOTED} {_QUOTED})?"
 )
+_LINE: Final = re.compile(_REST)
+_WITH_HOST: Final = re.compile(rf"[\w.-]++(?::\d++)? {_REST}")
 _MARK: Final = re.compile(
     rb'^\S+(?: \S+)? \S+ .{1,200}? \[\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}\] ".*" \d{3} (?:\d+|-)(?: "|$)'
 )
@@ -50,7 +51,9 @@ _TEMPLATES: Final = (
 _MONTHS: Final = {
     m: n for n, m in enumerate(("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"), 1)
 }
+_DIGIT: Final = re.compile(r"[0-9]|[A-Fa-f]{16}")
 _MAX_PATH: Final = 200
+_MAX_RAW: Final = 1000
 _FAILURES: Final = "45"
 
 
@@ -63,7 +66,7 @@ def _table(block: Block, intake: Intake) -> pa.Table:
     rows: list[tuple[Any, ...]] = []
     lines: list[int] = []
     for number, line in enumerate(block.data.decode().split("\n")[: block.count], block.first):
-        match = _LINE.match(line)
+        match = _LINE.match(line) or _WITH_HOST.match(line)
         time = _time(match[3]) if match else None
         if match is None or time is None:
             if line.strip():
@@ -82,8 +85,7 @@ def _table(block: Block, intake: Intake) -> pa.Table:
 
 @lru_cache(1 << 14)
 def _who(host: str, user: str) -> tuple[str, str]:
-    known = canonical(host)
-    address = str(known) if known else host.lower()
+    address = canonical_text(host) or host.lower()
     return address, f"ip:{address}" if user in {"-", '""'} else f"user:{user}"
 
 
@@ -95,9 +97,15 @@ def _asked(request: str) -> tuple[str, str | None]:
     path = match[2].partition("?")[0]
     if path.startswith(("http://", "https://")):
         path = path.partition("://")[2]
-    for pattern, name in _TEMPLATES:
-        path = pattern.sub(name, path)
-    return match[1], path[:_MAX_PATH]
+    return match[1], _templated(path[:_MAX_RAW])[:_MAX_PATH]
+
+
+@lru_cache(1 << 14)
+def _templated(path: str) -> str:
+    if _DIGIT.search(path) is not None:
+        for pattern, name in _TEMPLATES:
+            path = pattern.sub(name, path)
+    return path
 
 
 @lru_cache(1 << 12)
