@@ -12,7 +12,18 @@ import numpy as np
 from tocsin.behaviour.layout import BINS, STRATA
 from tocsin.behaviour.numeric import fast_log2, inlined, kernel
 
-__all__ = ["BIN_BITS", "TOTAL_BIN", "bin_of", "close_calibration", "look_up", "refresh", "stratum_of", "witness"]
+__all__ = [
+    "BIN_BITS",
+    "TOTAL_BIN",
+    "bin_of",
+    "close_calibration",
+    "look_up",
+    "look_up_total",
+    "refresh",
+    "refresh_total",
+    "stratum_of",
+    "witness",
+]
 
 BIN_BITS = 0.125
 """Width of a bin of one feature's raw bits: 32 bits are covered."""
@@ -42,30 +53,51 @@ def bin_of(value: float, width: float) -> int:
 
 
 @inlined
-def look_up(edges: np.ndarray, value: float, width: float) -> float:
-    """Calibrated bits of `value`, straight between the edges of its bin, rising slowly beyond the last."""
-    place = value / width
+def look_up(middles: np.ndarray, value: float) -> float:
+    """Calibrated bits of one feature's raw bits: the mid-p value of its bin, rising slowly beyond the last.
+
+    Nothing is told apart within a bin: where all events have one and the same value, it is worth one bit.
+    """
+    place = value / BIN_BITS
     if place >= BINS - 1:
-        return edges[BINS - 1] + (value - width * (BINS - 1)) * _BEYOND
+        return middles[BINS - 1] + (value - BIN_BITS * (BINS - 1)) * _BEYOND
+    return middles[max(np.int64(place), 0)]
+
+
+@inlined
+def look_up_total(tails: np.ndarray, value: float) -> float:
+    """Bits of a whole event: its bin's events are taken to lie evenly in it, so that order is kept."""
+    place = value / TOTAL_BIN
+    if place >= BINS - 1:
+        return -fast_log2(tails[BINS - 1]) + (value - TOTAL_BIN * (BINS - 1)) * _BEYOND
     k = max(np.int64(place), 0)
-    return edges[k] + (place - k) * (edges[k + 1] - edges[k])
+    return -fast_log2(tails[k] + (place - k) * (tails[k + 1] - tails[k]))
 
 
 @kernel
-def refresh(hist: np.ndarray, edges: np.ndarray, width: float, slope: float) -> None:
-    """Bits at each edge of one histogram, from the tail above it."""
+def refresh(hist: np.ndarray, middles: np.ndarray) -> None:
+    """Bits in the middle of each bin of one feature's histogram, from the tail above it."""
     total = hist.sum() + _PSEUDO
     tail = 0.0
-    edges[BINS] = -fast_log2(_PSEUDO * 2.0 ** (-slope * width * BINS) / total)
     for k in range(BINS - 1, -1, -1):
         tail += hist[k]
-        edges[k] = -fast_log2((tail + _PSEUDO * 2.0 ** (-slope * width * k)) / total)
+        prior = _PSEUDO * 2.0 ** (-_PRIOR_SLOPE * BIN_BITS * (k + 0.5))
+        middles[k] = -fast_log2((tail - 0.5 * hist[k] + prior) / total)
 
 
 @kernel
-def close_calibration(
-    hist: np.ndarray, pending: np.ndarray, table: np.ndarray, dirty: np.ndarray, kept: float
-) -> None:
+def refresh_total(hist: np.ndarray, tails: np.ndarray) -> None:
+    """Share of events above each edge of the whole event's histogram."""
+    total = hist.sum() + _PSEUDO
+    tail = 0.0
+    tails[BINS] = _PSEUDO * 2.0 ** (-_TOTAL_SLOPE * TOTAL_BIN * BINS) / total
+    for k in range(BINS - 1, -1, -1):
+        tail += hist[k]
+        tails[k] = (tail + _PSEUDO * 2.0 ** (-_TOTAL_SLOPE * TOTAL_BIN * k)) / total
+
+
+@kernel
+def close_calibration(hist: np.ndarray, pending: np.ndarray, table: np.ndarray, dirty: np.ndarray, kept: float) -> None:
     """Fold the hour's counts and rebuild the tables they touch; `kept` is the weight that older counts keep."""
     planes = hist.shape[2]
     for kind in range(hist.shape[0]):
@@ -74,16 +106,13 @@ def close_calibration(
                 continue
             dirty[kind, stratum] = 0
             for f in range(planes):
-                last = f == planes - 1
                 for k in range(BINS):
                     hist[kind, stratum, f, k] = hist[kind, stratum, f, k] * kept + pending[kind, stratum, f, k]
                     pending[kind, stratum, f, k] = 0
-                refresh(
-                    hist[kind, stratum, f],
-                    table[kind, stratum, f],
-                    TOTAL_BIN if last else BIN_BITS,
-                    _TOTAL_SLOPE if last else _PRIOR_SLOPE,
-                )
+                if f < planes - 1:
+                    refresh(hist[kind, stratum, f], table[kind, stratum, f])
+                else:
+                    refresh_total(hist[kind, stratum, f], table[kind, stratum, f])
 
 
 @inlined

@@ -13,6 +13,7 @@ from tocsin.behaviour.calibrate import (
     bin_of,
     close_calibration,
     look_up,
+    look_up_total,
     stratum_of,
     witness,
 )
@@ -183,7 +184,7 @@ def _weigh(ents, calib, cols, out, i, raw):  # noqa: ANN001, ANN202, PLR0913 - t
         x = 0.0
         if raw[feature] >= 0:
             stratum = stratum_of(_known(row, feature))
-            x = max(look_up(calib.table[kind, stratum, feature], raw[feature], BIN_BITS), 0.0)
+            x = max(look_up(calib.table[kind, stratum, feature], raw[feature]), 0.0)
             if counts:
                 calib.pending[kind, stratum, feature, bin_of(raw[feature], BIN_BITS)] += 1
                 calib.dirty[kind, stratum] = 1
@@ -202,7 +203,7 @@ def _weigh(ents, calib, cols, out, i, raw):  # noqa: ANN001, ANN202, PLR0913 - t
     spread = np.cbrt(total) ** 2
     out.known[i] = row[R_N + ACTION]
     out.surprise[i] = total
-    out.tail[i] = max(look_up(calib.table[kind, stratum, FEATURE_COUNT], spread, TOTAL_BIN), 0.0)
+    out.tail[i] = max(look_up_total(calib.table[kind, stratum, FEATURE_COUNT], spread), 0.0)
     if counts:
         calib.pending[kind, stratum, FEATURE_COUNT, bin_of(spread, TOTAL_BIN)] += 1
         calib.dirty[kind, stratum] = 1
