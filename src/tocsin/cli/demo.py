@@ -50,12 +50,11 @@ def demo(
     _build(town, people)
     _replay(town, home)
     say("grading it, beside a z-score and an isolation forest")
-    drill = opening.drill()
-    grade: Grade = drill.grade(town, home, asked_a_day=ALERTS_PER_DAY)
+    grade: Grade = opening.drill().grade(town, home, asked_a_day=ALERTS_PER_DAY)
     case = _administrator(home, grade)
     printer.one(
         case,
-        lambda p, c: _draw(p, drill.STORY_HEADER, grade, c),
+        lambda p, c: _draw(p, grade, c),
         data={"grade": plain_grade(grade), "administrator": case},
     )
     _next(home)
@@ -85,8 +84,8 @@ def _administrator(home: Path, grade: Grade) -> Case | None:
         return alert_with_evidence(opened.records, rang[0])
 
 
-def _draw(printer: Printer, header: tuple[str, ...], grade: Grade, case: Case | None) -> None:
-    draw_grade(printer, header, grade)
+def _draw(printer: Printer, grade: Grade, case: Case | None) -> None:
+    draw_grade(printer, grade)
     printer.line()
     if case is None:
         printer.line("the administrator at three in the morning was missed")

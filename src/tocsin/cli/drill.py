@@ -57,6 +57,5 @@ def grade_replay(
 ) -> None:
     """Grade a replay, story by story, beside a z-score and an isolation forest."""
     printer = Printer(output, as_json=as_json)
-    drill = opening.drill()
-    result: Grade = drill.grade(truth, opening.existing(home), asked_a_day=asked)
-    printer.one(result, lambda p, g: draw_grade(p, drill.STORY_HEADER, g), data=plain_grade(result))
+    result: Grade = opening.drill().grade(truth, opening.existing(home), asked_a_day=asked)
+    printer.one(result, draw_grade, data=plain_grade(result))

@@ -13,9 +13,10 @@ if TYPE_CHECKING:
 __all__ = ["draw_grade", "plain_grade"]
 
 
-def draw_grade(printer: Printer, header: tuple[str, ...], grade: Grade) -> None:
+def draw_grade(printer: Printer, grade: Grade) -> None:
     """Draw a grade for a person."""
-    printer.table([name.upper() for name in header], grade.rows())
+    header, *rows = grade.rows()
+    printer.table([name.upper() for name in header], rows)
     printer.line()
     pairs = grade.summary()
     width = max(len(what) for what, _ in pairs)

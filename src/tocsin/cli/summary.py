@@ -14,16 +14,19 @@ if TYPE_CHECKING:
 
 __all__ = ["summarise"]
 
+FEW_FILES: Final = 5
+"""So many files are named one by one, whatever became of them."""
 MAX_FILES: Final = 20
-"""Files named one by one."""
+"""So many are named when something became of them that should be known."""
 
 
 def summarise(report: ReplayReport, *, shown: int, home: str) -> None:
     """Say what became of every record: none is dropped without being counted."""
-    for file in report.files[:MAX_FILES]:
+    named = _worth_naming(report.files)
+    for file in named:
         say(_file(file))
-    if len(report.files) > MAX_FILES:
-        say(f"  and {len(report.files) - MAX_FILES} more files")
+    if len(report.files) > len(named):
+        say(f"  and {len(report.files) - len(named)} more files")
     counts = {
         "files": len(report.files),
         "read": report.read,
@@ -40,6 +43,13 @@ def summarise(report: ReplayReport, *, shown: int, home: str) -> None:
         say(f"set-aside records, with reasons: {report.dead_letter}")
     if len(report.alerts) > shown:
         say(f"{len(report.alerts) - shown} more alerts: tocsin alerts list{home_flag(home)}")
+
+
+def _worth_naming(files: list[FileReport]) -> list[FileReport]:
+    """Pick the files that were skipped, cut short or had records set aside; all, when there are few."""
+    if len(files) <= FEW_FILES:
+        return files
+    return [f for f in files if f.skipped or f.damage or f.set_aside][:MAX_FILES]
 
 
 def _file(file: FileReport) -> str:

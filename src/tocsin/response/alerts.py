@@ -21,29 +21,32 @@ MAX_PART_CHARS: Final = 60
 MAX_ENTITIES: Final = 16
 """Entities named on an alert; its findings hold the rest."""
 
-HIGH_BITS: Final = 20.0
-MEDIUM_BITS: Final = 14.0
-CRITICAL_ABSOLUTE_BITS: Final = 16.0
+MEDIUM_BITS: Final = 10.0
+HIGH_BITS: Final = 16.0
+CRITICAL_ABSOLUTE_BITS: Final = 18.0
+ACCUMULATED_WORTH: Final = 0.5
+"""What a bit accumulated over hours weighs against a bit of one event."""
 
 
-def severity_of(tail_bits: float, *, absolute: bool) -> Severity:
-    """Grade one finding: by its bits, and two steps higher when the absolute rule rang it.
+def severity_of(finding: Finding, *, absolute: bool) -> Severity:
+    """Grade one finding by its tail bits, or half its accumulated bits where these are more.
 
-    `low` under 14 bits, `medium` from 14, `high` from 20; what the absolute rule rings (privileged
-    or sensitive, several independent features) is at least `high`, and `critical` from 16.
+    `low` under 10 bits, `medium` from 10, `high` from 16. What the absolute rule rings (privileged
+    or sensitive, several independent features) is at least `high`, and `critical` from 18.
     """
+    bits = max(finding.tail_bits, ACCUMULATED_WORTH * finding.accumulated_bits)
     if absolute:
-        return "critical" if tail_bits >= CRITICAL_ABSOLUTE_BITS else "high"
-    if tail_bits >= HIGH_BITS:
+        return "critical" if bits >= CRITICAL_ABSOLUTE_BITS else "high"
+    if bits >= HIGH_BITS:
         return "high"
-    return "medium" if tail_bits >= MEDIUM_BITS else "low"
+    return "medium" if bits >= MEDIUM_BITS else "low"
 
 
 def open_alert(finding: Finding, *, absolute: bool) -> Alert:
     """Begin a story with its first finding; the alert's id follows from the finding's place in the journal."""
     return Alert(
         id=record_id("A", finding.seq),
-        severity=severity_of(finding.tail_bits, absolute=absolute),
+        severity=severity_of(finding, absolute=absolute),
         title=_title(finding),
         entities=_merged((), finding),
         first_time=finding.time,
@@ -57,7 +60,7 @@ def open_alert(finding: Finding, *, absolute: bool) -> Alert:
 
 def join_alert(alert: Alert, finding: Finding, *, absolute: bool) -> Alert:
     """Add a finding to its story: the most surprising one names it, the worst one grades it."""
-    worse = max(alert.severity, severity_of(finding.tail_bits, absolute=absolute), key=SEVERITIES.index)
+    worse = max(alert.severity, severity_of(finding, absolute=absolute), key=SEVERITIES.index)
     grown = msgspec.structs.replace(
         alert,
         severity=worse,

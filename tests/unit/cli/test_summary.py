@@ -51,9 +51,17 @@ def test_many_files_are_counted_and_more_alerts_pointed_at(capsys):
     files = [FileReport(source_file=f"{n}.log", format="sshd", read=1) for n in range(200)]
     summarise(report(files=files, alerts=list(range(12)), set_aside=0), shown=10, home="a home")
     err = capsys.readouterr().err
-    assert "  and 180 more files" in err
+    assert "  and 200 more files" in err
     assert "2 more alerts: tocsin alerts list --home 'a home'" in err
     assert "dead-letter" not in err
+
+
+def test_among_many_files_those_with_trouble_are_named(capsys):
+    files = [FileReport(source_file=f"{n}.log", format="sshd", read=1, set_aside=n % 50 == 0) for n in range(200)]
+    summarise(report(files=files), shown=0, home="home")
+    err = capsys.readouterr().err
+    assert [line.split()[0] for line in err.splitlines()[:4]] == ["0.log:", "50.log:", "100.log:", "150.log:"]
+    assert "  and 196 more files" in err
 
 
 def test_nothing_moves_where_nobody_watches_a_terminal(capsys):

@@ -36,18 +36,21 @@ def finding(seq=41_337, bits=15.0, **changes):
 
 
 @pytest.mark.parametrize(
-    ("bits", "absolute", "severity"),
+    ("bits", "accumulated", "absolute", "severity"),
     [
-        (5, False, "low"),
-        (14, False, "medium"),
-        (20, False, "high"),
-        (99, False, "high"),
-        (12, True, "high"),
-        (16, True, "critical"),
+        (5, 0, False, "low"),
+        (5, 19.9, False, "low"),
+        (5, 20, False, "medium"),
+        (10, 0, False, "medium"),
+        (16, 0, False, "high"),
+        (9, 32, False, "high"),
+        (99, 99, False, "high"),
+        (12, 0, True, "high"),
+        (18, 0, True, "critical"),
     ],
 )
-def test_severity(bits, absolute, severity):
-    assert severity_of(bits, absolute=absolute) == severity
+def test_severity(bits, accumulated, absolute, severity):
+    assert severity_of(finding(bits=bits, accumulated_bits=accumulated), absolute=absolute) == severity
 
 
 def test_an_alert_says_who_did_what_and_the_heaviest_reasons_first():
