@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
@@ -64,22 +65,21 @@ class Home:
                 private_folder(folder)
         elif not (path / "records.sqlite").exists():
             raise StoreError(f"`{path}` is not a home", hint="a first `tocsin replay` makes one")
-        self._lock = WriterLock(path / "lock") if writer else None
-        self._closers: list[Callable[[], None]] = []
-        try:
-            self._open(keys, clock, segment_bytes)
-        except BaseException:
-            self.close()
-            raise
+        with ExitStack() as stack:
+            if writer:
+                stack.callback(WriterLock(path / "lock").release)
+            self._open(stack, keys, clock, segment_bytes)
+            self._opened = stack.pop_all()
 
-    def _open(self, keys: Path, clock: Callable[[], datetime], segment_bytes: int) -> None:
+    def _open(self, stack: ExitStack, keys: Path, clock: Callable[[], datetime], segment_bytes: int) -> None:
         self.hash_key = _secret(keys / "hash.key", _HASH_KEY_BYTES, make=self.writer)
         chain_key = _secret(keys / "chain.key", _CHAIN_KEY_BYTES, make=self.writer)
-        self._database = Database(self.path / "records.sqlite")
-        self._closers.append(self._database.close)
+        self._database = Database(self.path / "records.sqlite", make=self.writer)
+        stack.callback(self._database.close)
         self.records = Records(self._database, chain_key, clock)
         self._audit = Audit(self._database, chain_key, clock)
         self._keys = KeyRing(keys, writer=self.writer)
+        stack.callback(self._keys.close)
         self.files = FileRegistry(self._database, lambda: self.journal.next_seq)
         self.journal = Journal(
             self.path / "journal",
@@ -90,9 +90,9 @@ class Home:
             writer=self.writer,
             segment_bytes=segment_bytes,
         )
-        self._closers += [self.journal.close, self._keys.close]
+        stack.callback(self.journal.close)
         self.scores = Scores(self.path / "scores.dat", writer=self.writer)
-        self._closers.append(self.scores.close)
+        stack.callback(self.scores.close)
         self.snapshots = Snapshots(self.path / "snapshots", chain_key, writer=self.writer)
         if self.journal.repaired is not None:
             torn = self.journal.repaired
@@ -116,23 +116,16 @@ class Home:
         return cls(Path(path), writer=writer, clock=clock, segment_bytes=segment_bytes)
 
     def _erase(self, subject: str) -> int:
-        number = self._keys.number(subject_hash(self.hash_key, subject))
-        if number is None:
-            number = self.journal.key_of(subject)
-        rows = 0
-        if number is not None:
-            rows = self.journal.rows_of(number)
+        numbers = self._keys.numbers_of(subject_hash(self.hash_key, subject)) | self.journal.keys_of(subject)
+        rows = self.journal.rows_of(numbers)
+        for number in sorted(numbers):
             self._keys.destroy(number)
         redact(self._database, self._audit, subject, rows)
         return rows
 
     def close(self) -> None:
-        """Let go of everything; what was appended and not committed is gone."""
-        for closer in reversed(self._closers):
-            closer()
-        self._closers = []
-        if self._lock is not None:
-            self._lock.release()
+        """Let go of everything; what was appended and not committed is gone. A second call does nothing."""
+        self._opened.close()
 
     def __enter__(self) -> Self:
         return self

@@ -118,13 +118,13 @@ class Journal:
         check_batch(batch)
         if len(subject_hash) != batch.num_rows or subject_hash.dtype != np.uint64:
             raise StoreError("every event needs one 64-bit subject hash", hint="pass a `uint64` array, one a row")
+        if self._pending.full:  # before anything is taken, so that a full disk here leaves nothing half appended
+            self.spill()
         first = self._next_seq
         if first + batch.num_rows >= MAX_SEQ:
             raise StoreError("the journal has used up its sequence numbers", hint="begin a new home")
         self._pending.add_events(batch, subject_hash)
         self._next_seq += batch.num_rows
-        if self._pending.full:
-            self.spill()
         return first
 
     def append_control(self, kind: str, body: bytes) -> int:
@@ -247,13 +247,13 @@ class Journal:
         self.commit()
         return self._erase(subject)
 
-    def rows_of(self, key_number: int) -> int:
-        """How many committed rows are sealed with one key."""
-        return self._reader.rows_of(key_number, self._until())
+    def rows_of(self, key_numbers: set[int]) -> int:
+        """Count the committed rows that are sealed with any of these keys."""
+        return self._reader.rows_of(key_numbers, self._until())
 
-    def key_of(self, subject: str) -> int | None:
-        """Find the number of the key that seals a subject's rows, found by opening them: slow, needs no hash."""
-        return self._reader.key_of(subject, self._until())
+    def keys_of(self, subject: str) -> set[int]:
+        """Find the keys that seal a subject's rows by opening every row; misses nothing, whatever hash was given."""
+        return self._reader.keys_of(subject, self._until())
 
     def close(self) -> None:
         """Let go of the files; what was not committed is gone."""

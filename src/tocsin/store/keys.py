@@ -155,10 +155,9 @@ class KeyRing:
     def _hashes(self) -> NDArray[np.uint64]:
         return np.ascontiguousarray(self.records[:, :8]).view(np.uint64)[:, 0]
 
-    def number(self, subject_hash: int) -> int | None:
-        """Look up the number of a subject's key, if it has one."""
-        found = self._look(np.array([subject_hash or 1], np.uint64))
-        return None if found[0] == _UNKNOWN else int(found[0])
+    def numbers_of(self, subject_hash: int) -> set[int]:
+        """Find every key ever made for a subject; more than one where a full disk came between key and table."""
+        return set(np.flatnonzero(self._hashes() == np.uint64(subject_hash or 1)).tolist())
 
     def _look(self, hashes: NDArray[np.uint64]) -> NDArray[np.uint32]:
         out = np.empty(hashes.size, np.uint32)

@@ -21,6 +21,7 @@ ENTRY_ROWS: Final = 1 << 14
 ENTRY_BYTES: Final = 16 << 20
 _HELD_BYTES: Final = 48 << 20
 _HELD_ITEMS: Final = 1 << 16
+_SMALL_BYTES: Final = 1 << 14
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,9 @@ class PendingControl:
 
 def _pieces(batch: pa.RecordBatch, hashes: NDArray[np.uint64]) -> Iterator[PendingEvents]:
     """Cut a batch until each piece fits an entry; one row always does."""
-    size = batch.nbytes
+    size = batch.get_total_buffer_size()
+    if size > _SMALL_BYTES:  # what a slice holds itself takes longer to find out
+        size = batch.nbytes
     if batch.num_rows > 1 and (batch.num_rows > ENTRY_ROWS or size > ENTRY_BYTES):
         half = batch.num_rows // 2
         yield from _pieces(batch.slice(0, half), hashes[:half])

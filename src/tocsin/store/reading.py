@@ -137,20 +137,20 @@ class Reader:
                 found.append(sealed.column("line").filter(of_file).drop_null().to_numpy())
         return np.concatenate(found)
 
-    def rows_of(self, key_number: int, until: Position) -> int:
-        """How many rows are sealed with one key."""
-        places = (e for _, e in self.entries(-1, until) if e.head.type == EVENTS)
-        return sum(int((self.sealed(e).column("key").to_numpy() == key_number).sum()) for e in places)
+    def rows_of(self, key_numbers: set[int], until: Position) -> int:
+        """Count the rows sealed with any of these keys."""
+        wanted = pa.array(sorted(key_numbers), pa.uint32())
+        keys = (self.sealed(e).column("key") for _, e in self.entries(-1, until) if e.head.type == EVENTS)
+        return sum(pc.sum(pc.is_in(k, value_set=wanted)).as_py() for k in keys)
 
-    def key_of(self, subject: str, until: Position) -> int | None:
-        """Find the key number of the first row whose subject reads as the one given."""
+    def keys_of(self, subject: str, until: Position) -> set[int]:
+        """Find the keys of all rows whose subject reads as the one given."""
+        found: set[int] = set()
         for _, entry in self.entries(-1, until):
             if entry.head.type == EVENTS:
-                opened = self._open_rows(entry, None)
-                at = pc.index(opened.batch.column("subject"), subject).as_py()
-                if at >= 0:
-                    return int(self.sealed(entry).column("key")[at].as_py())
-        return None
+                named = pc.equal(self._open_rows(entry, None).batch.column("subject"), subject)
+                found.update(self.sealed(entry).column("key").filter(named).to_pylist())
+        return found
 
     def _open_rows(self, entry: Entry, rows: NDArray[np.int64] | None) -> Events:
         sealed, head = self.sealed(entry), entry.head

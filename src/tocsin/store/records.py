@@ -60,7 +60,7 @@ class Records:
             }
             for a in alerts
         ]
-        self._put(ALERTS, rows, ("last_time", "tail_bits", "body"))
+        self._put(ALERTS, rows, ("last_time", "tail_bits", "verdict", "body"))
 
     def put_restrictions(self, restrictions: Sequence[Restriction]) -> None:
         """Keep restrictions; one of the same id is replaced, unless it was lifted."""
@@ -88,7 +88,10 @@ class Records:
         if not rows:
             return
         query = insert(table)
-        fresh = {name: query.excluded[name] for name in names}
+        fresh: dict[str, Any] = {name: query.excluded[name] for name in names}
+        if "verdict" in fresh:
+            decided = table.c.verdict_at.is_not(None)
+            fresh["verdict"] = sa.case((decided, table.c.verdict), else_=query.excluded.verdict)
         with self._database.write() as connection:
             connection.execute(query.on_conflict_do_update(index_elements=["id"], set_=fresh, where=where), rows)
 

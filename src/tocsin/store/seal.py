@@ -144,9 +144,9 @@ def _xor_text(
     out: NDArray[np.uint8],
 ) -> None:
     for i in range(cursor.size):
-        first = offsets[i]
-        size = offsets[i + 1] - first
-        at = cursor[i]
+        first = np.uintp(offsets[i])  # unsigned: a signed index would be tested for wrapping round
+        size = np.uintp(offsets[i + 1]) - first
+        at = np.uintp(cursor[i])
         for j in range(size):
             out[first + j] = data[first + j] ^ stream[at + j]
         cursor[i] = at + size

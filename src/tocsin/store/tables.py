@@ -96,14 +96,15 @@ def _begin(connection: sa.Connection) -> None:
 class Database:
     """The SQLite file of one home. Several processes may use it at once; writes queue for a few seconds."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, make: bool) -> None:
         os.close(open_private(path, os.O_RDWR | os.O_CREAT))
         self._engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": _WAIT_S})
         sa.event.listen(self._engine, "connect", _prepare)
         sa.event.listen(self._engine, "begin", _begin)
         self._writing = self._engine.execution_options(immediate=True)
-        with self.write() as connection:
-            _METADATA.create_all(connection)
+        if make:
+            with self.write() as connection:
+                _METADATA.create_all(connection)
 
     @contextmanager
     def _told(self) -> Iterator[None]:
