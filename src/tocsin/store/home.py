@@ -72,8 +72,9 @@ class Home:
             self._opened = stack.pop_all()
 
     def _open(self, stack: ExitStack, keys: Path, clock: Callable[[], datetime], segment_bytes: int) -> None:
-        self.hash_key = _secret(keys / "hash.key", _HASH_KEY_BYTES, make=self.writer)
-        chain_key = _secret(keys / "chain.key", _CHAIN_KEY_BYTES, make=self.writer)
+        make = self.writer and not (self.path / "records.sqlite").exists()  # a key lost later is not made anew
+        self.hash_key = _secret(keys / "hash.key", _HASH_KEY_BYTES, make=make)
+        chain_key = _secret(keys / "chain.key", _CHAIN_KEY_BYTES, make=make)
         self._database = Database(self.path / "records.sqlite", make=self.writer)
         stack.callback(self._database.close)
         self.records = Records(self._database, chain_key, clock)

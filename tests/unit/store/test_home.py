@@ -43,9 +43,14 @@ def test_a_reader_makes_no_home(tmp_path, made):
     assert not (tmp_path / "h").exists()
 
 
-def test_a_lost_key_is_told_and_frees_the_lock(tmp_path, made):
+@pytest.mark.parametrize("left", [None, b"short"])
+@pytest.mark.parametrize("name", ["chain.key", "hash.key"])
+def test_a_lost_key_is_told_and_frees_the_lock(tmp_path, made, name, left):
     made.open_home(tmp_path / "h").close()
-    (tmp_path / "h/keys/chain.key").write_bytes(b"short")
+    key = tmp_path / "h/keys" / name
+    key.unlink()
+    if left is not None:
+        key.write_bytes(left)
     for _ in range(2):
         with pytest.raises(StoreError, match="not a key of this home"):
             made.open_home(tmp_path / "h")

@@ -3,6 +3,7 @@ from __future__ import annotations
 import sqlite3
 from datetime import timedelta
 
+import numpy as np
 import pytest
 
 from tocsin.errors import NotFound
@@ -153,3 +154,22 @@ def test_an_erased_person_is_gone_from_journal_and_records(home, tmp_path, made)
     made.append(home, made.events(5))
     home.journal.commit()
     assert home.journal.take([51]).column("subject").to_pylist() == ["user:p1"]
+
+
+def test_erasing_reaches_rows_journaled_under_another_hash_than_the_subjects_own(home, made):
+    batch = made.events(10)
+    home.journal.append_events(batch, np.full(10, 77, np.uint64))  # an alias table put all under one person
+    made.append(home, made.events(10))
+    assert home.journal.erase("user:p1") == 12
+    subjects = [s for run in home.journal.read() for s in run.batch.column("subject").to_pylist()]
+    assert subjects.count(ERASED) == 12
+    assert "user:p1" not in subjects
+
+
+def test_a_verdict_learned_by_the_engine_may_change_until_a_person_gives_one(home, made):
+    home.records.put_alerts([alert(made, 1)])
+    home.records.put_alerts([alert(made, 1, verdict="true")])
+    assert home.records.alert("A-1").verdict == "true"
+    home.records.set_verdict("A-1", "false", by="ada")
+    home.records.put_alerts([alert(made, 1, verdict="true")])
+    assert home.records.alert("A-1").verdict == "false"
