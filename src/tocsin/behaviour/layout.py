@@ -18,6 +18,7 @@ __all__ = [
     "CELL_HOUR",
     "CELL_N",
     "KINDS",
+    "RATE_WIDTH",
     "STRATA",
     "Bench",
     "Calibration",
@@ -35,6 +36,7 @@ __all__ = [
 
 KINDS: Final = 6
 STRATA: Final = 8
+RATE_WIDTH: Final = 6
 BINS: Final = 256
 GROUPS: Final = 256
 HALF_HOURS: Final = 48
@@ -216,7 +218,7 @@ class Rates(NamedTuple):
     keys: np.ndarray
     """uint64[2^n]"""
     state: np.ndarray
-    """float64[2^n, 4]: fast count, slow count, elapsed seconds (both decayed), last time."""
+    """float64[2^n, RATE_WIDTH]: fast and slow count, elapsed seconds (decayed), last time, habit, most of this half day."""
     meta: np.ndarray
     """int64[2]: keys used."""
 
@@ -270,7 +272,7 @@ def new_parents(places: int = 1 << 14) -> Parents:
 
 def new_rates(places: int = 1 << 14) -> Rates:
     """Nothing has come yet."""
-    return Rates(np.zeros(places, np.uint64), np.zeros((places, 4)), np.zeros(2, np.int64))
+    return Rates(np.zeros(places, np.uint64), np.zeros((places, RATE_WIDTH)), np.zeros(2, np.int64))
 
 
 def new_calibration() -> Calibration:

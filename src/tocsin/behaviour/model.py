@@ -209,7 +209,7 @@ class Model:
     def _grow_rates(self) -> None:
         old = self.rates
         self.rates = old._replace(
-            keys=np.zeros(2 * len(old.keys), np.uint64), state=np.zeros((2 * len(old.keys), 4))
+            keys=np.zeros(2 * len(old.keys), np.uint64), state=np.zeros((2 * len(old.keys), old.state.shape[1]))
         )
         rehash(old.keys, old.state, self.rates.keys, self.rates.state, RATE_SHIFT)
 

@@ -1,16 +1,19 @@
 """How fast events come, against how fast they usually do: for a subject, for a pair, and for a target.
 
-A count that fades within minutes is compared with the count that the long-run rate would give; the bits are the
-Poisson deviance `a ln(a/m) - (a - m)`. What the long-run rate learns is winsorised, so a flood does not soon become
-the expectation. (MIDAS compares the same two counts by chi-squared: Bhatia et al. 2020.)
+A count that fades within minutes, `a`, is compared with what is usual, `m`: the count that the long-run rate would
+give or, for subjects and pairs, the habit: the largest count of earlier half days, so that a nightly job is no alarm.
+Bursts have heavy tails, so the bits are those of a power law, `2 log2((a + 1) / (m + 1))`: a Poisson law would call
+every burst impossible and tell none apart. What the rate and the habit learn is winsorised: one flood does not become
+the expectation. A target has no habit, since whoever attacks it would write it. (MIDAS compares a fading count with the
+mean by chi-squared: Bhatia et al. 2020.)
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from tocsin.behaviour.layout import Rates
-from tocsin.behaviour.numeric import inlined, kernel, prefetch
+from tocsin.behaviour.layout import RATE_WIDTH, Rates
+from tocsin.behaviour.numeric import fast_log2, inlined, kernel, prefetch
 
 __all__ = ["RATE_SHIFT", "measure_rates", "rate_place"]
 
@@ -19,14 +22,19 @@ RATE_SHIFT = 12
 FAST_S = 300.0
 """Half-life of the fading count."""
 _SLOW_S = 14 * 86_400.0
-_LN2 = 0.6931471805599453
+_MEAN_LIFE_S = FAST_S / 0.6931471805599453
 _PRIOR_S = 6 * 3_600.0
 """A key never met is given one event in this long a time."""
 _WINSOR = 4.0
-_FLOOD = 8.0
-"""Beyond so many bits only the order of magnitude matters."""
+_EPISODE_H = 12
+"""A burst becomes habit only after the half day in which it came."""
+_RISE = 2.0
+"""A habit grows by at most so much in one half day."""
+_SLOPE = 2.0
+"""Exponent of the power law."""
 _AHEAD = 8
-_FAST, _SLOW, _ELAPSED, _LAST = 0, 1, 2, 3
+_TARGET = 2
+_FAST, _SLOW, _ELAPSED, _LAST, _HABIT, _EPISODE = 0, 1, 2, 3, 4, 5
 
 
 @inlined
@@ -40,26 +48,42 @@ def rate_place(keys: np.ndarray, key: np.uint64) -> int:
 
 
 @inlined
-def _count(state: np.ndarray, time_s: float, out: np.ndarray) -> None:
-    gap = max(time_s - state[_LAST], 0.0)
-    fast = state[_FAST]
-    slow = state[_SLOW]
-    elapsed = state[_ELAPSED]
-    if gap > 0:
-        fast *= 2.0 ** (-gap / FAST_S)
-        kept = 2.0 ** (-gap / _SLOW_S)
-        slow *= kept
-        elapsed = elapsed * kept + gap
-        state[_LAST] = time_s
-    usual = FAST_S / _LN2 * (slow + 1.0) / (elapsed + _PRIOR_S)
-    fast += 1.0
-    bits = (fast * np.log(fast / usual) - (fast - usual)) / _LN2 if fast > usual else 0.0
-    out[0] = bits if bits < _FLOOD else _FLOOD + 2.0 * np.log2(bits / _FLOOD)
+def _usual(state: np.ndarray) -> float:
+    """Fading count that the long-run rate alone would hold."""
+    return _MEAN_LIFE_S * (state[_SLOW] + 1.0) / (state[_ELAPSED] + _PRIOR_S)
+
+
+@inlined
+def _wait(state: np.ndarray, time_s: float) -> None:
+    """Bring the counts of one key to this time."""
+    gap = time_s - state[_LAST]
+    if gap <= 0:
+        return
+    kept = 2.0 ** (-gap / _SLOW_S)
+    if np.int64(time_s) // (_EPISODE_H * 3600) != np.int64(state[_LAST]) // (_EPISODE_H * 3600):
+        most = _RISE * max(state[_HABIT], _usual(state), 1.0)
+        state[_HABIT] = max(state[_HABIT], min(state[_EPISODE], most))
+        state[_EPISODE] = 0.0
+    state[_HABIT] *= kept
+    state[_FAST] *= 2.0 ** (-gap / FAST_S)
+    state[_SLOW] *= kept
+    state[_ELAPSED] = state[_ELAPSED] * kept + gap
+    state[_LAST] = time_s
+
+
+@inlined
+def _count(state: np.ndarray, time_s: float, role: int, out: np.ndarray) -> None:
+    _wait(state, time_s)
+    usual = _usual(state)
+    fast = state[_FAST] + 1.0
+    state[_FAST] = fast
+    state[_SLOW] += min(1.0, _WINSOR * max(usual, 1.0) / fast)
+    state[_EPISODE] = max(state[_EPISODE], fast)
+    if role != _TARGET:
+        usual = max(usual, state[_HABIT])
+    out[0] = _SLOPE * fast_log2((fast + 1.0) / (usual + 1.0)) if fast > usual else 0.0
     out[1] = fast
     out[2] = usual
-    state[_FAST] = fast
-    state[_SLOW] = slow + min(1.0, _WINSOR * max(usual, 1.0) / fast)
-    state[_ELAPSED] = elapsed
 
 
 @kernel
@@ -75,7 +99,7 @@ def measure_rates(rates: Rates, keys: np.ndarray, times_s: np.ndarray, out: np.n
             for role in range(3):
                 at = np.int64((keys[i + _AHEAD, role] >> np.uint64(RATE_SHIFT)) & np.uint64(len(rates.keys) - 1))
                 prefetch(rates.keys.ctypes.data + at * 8)
-                prefetch(rates.state.ctypes.data + at * 32)
+                prefetch(rates.state.ctypes.data + at * (RATE_WIDTH * 8))
         for role in range(3):
             key = keys[i, role]
             if key == 0 or times_s[i] < 0:
@@ -87,5 +111,5 @@ def measure_rates(rates: Rates, keys: np.ndarray, times_s: np.ndarray, out: np.n
                 rates.state[place] = 0.0
                 rates.state[place, _LAST] = times_s[i]
                 rates.meta[0] += 1
-            _count(rates.state[place], times_s[i], out[i, role])
+            _count(rates.state[place], times_s[i], role, out[i, role])
     return len(times_s)
