@@ -154,6 +154,8 @@ def test_restrictions_in_force_and_those_that_wait(tocsin):
     assert ran.err == "1 expired or lifted; --all shows them, --at TIME those of that time\n"
     assert len(json.loads(tocsin("restrictions", "list", "--all", "--json").out)) == 3
     assert tocsin("restrictions", "list", "--at", "2020-01-01", "--json").out == "[]\n"
+    then = tocsin("restrictions", "list", "--at", (NOW - timedelta(minutes=30)).isoformat())
+    assert [line.split()[0] for line in then.out.splitlines()[1:]] == ["R-000001", "R-000002", "R-000003"]
 
 
 def test_lifting_ends_a_restriction_once(tocsin, home):

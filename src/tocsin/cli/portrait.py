@@ -11,6 +11,8 @@ from tocsin.cli.safe import shorten
 from tocsin.record import Alert, Restriction, Risk
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tocsin.cli.output import Printer
 
 __all__ = ["Portrait", "draw"]
@@ -47,8 +49,17 @@ def draw(printer: Printer, portrait: Portrait) -> None:
     if portrait.profile:
         printer.line()
         printer.line("normal for it:")
-        for name, value in portrait.profile.items():
+        for name, value in _flat(portrait.profile):
             printer.line(f"  {name:<16}  {_habit(value)}")
+
+
+def _flat(profile: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Give a profile part by part; a part made of parts (values by feature) gives each of them."""
+    for name, value in profile.items():
+        if isinstance(value, dict) and any(isinstance(part, dict) for part in value.values()):
+            yield from _flat(value)
+        elif value or not isinstance(value, dict):
+            yield name.replace("_", " "), value
 
 
 def _habit(value: object) -> str:

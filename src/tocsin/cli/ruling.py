@@ -20,9 +20,9 @@ __all__ = ["free", "in_force", "restrict"]
 
 
 def in_force(every: list[Restriction], active: list[Restriction], at: datetime) -> list[Restriction]:
-    """Those that act at a time, as the records tell, and those that waited for a person then."""
+    """Pick those that act at a time, as the records tell, and those that did, or waited for a person, then."""
     names = {r.id for r in active}
-    return [r for r in every if r.id in names or (r.state == "held" and r.time <= at < r.expires)]
+    return [r for r in every if r.id in names or (r.state in {"held", "expired"} and r.time <= at < r.expires)]
 
 
 def restrict(

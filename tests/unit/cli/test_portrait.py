@@ -26,7 +26,8 @@ def test_a_profile_is_drawn_with_its_commonest_values_hours_and_facts(capsys):
         profile={
             "network": {f"AS6450{n}": float(n) for n in range(9)} | {"x\x1b[2J": 99.0},
             "hours": [0.0] * 8 + [1.0, 4.0, 8.0, 2.0] + [0.0] * 12,
-            "known since": "2026-01-01",
+            "features": {"action": {"GetObject": 3.0}, "country": {}},
+            "known_since": "2026-01-01",
         },
     )
     draw(Printer(Output.human), portrait)
@@ -35,7 +36,9 @@ def test_a_profile_is_drawn_with_its_commonest_values_hours_and_facts(capsys):
     assert "12.0 bits from behaviour: new network" in out
     assert "x\\x1b[2J 99, AS64508 8, AS64507 7, AS64506 6, AS64505 5, and 5 more" in out
     assert "00         ▁▄█▂             23  (UTC)" in out
-    assert "2026-01-01" in out
+    assert "  action            GetObject 3\n" in out
+    assert "  known since       2026-01-01\n" in out
+    assert "country" not in out
 
 
 def test_an_empty_histogram_is_drawn_empty(capsys):
