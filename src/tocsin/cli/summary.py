@@ -16,6 +16,8 @@ __all__ = ["summarise"]
 
 FEW_FILES: Final = 5
 """So many files are named one by one, whatever became of them."""
+READ_BEFORE: Final = "already journaled"
+"""What sources say of a file that the home holds already; a test keeps the two equal."""
 MAX_FILES: Final = 20
 """So many are named when something became of them that should be known."""
 
@@ -25,8 +27,11 @@ def summarise(report: ReplayReport, *, shown: int, home: str) -> None:
     named = _worth_naming(report.files)
     for file in named:
         say(_file(file))
-    if len(report.files) > len(named):
-        say(f"  and {len(report.files) - len(named)} more files")
+    before = sum(_read_before(file) for file in report.files)
+    if before:
+        say(f"  {before} of {len(report.files)} files were read before: nothing of them is counted twice")
+    if len(report.files) - before > len(named):
+        say(f"  and {len(report.files) - before - len(named)} more files")
     counts = {
         "files": len(report.files),
         "read": report.read,
@@ -47,9 +52,14 @@ def summarise(report: ReplayReport, *, shown: int, home: str) -> None:
 
 def _worth_naming(files: list[FileReport]) -> list[FileReport]:
     """Pick the files that were skipped, cut short or had records set aside; all, when there are few."""
-    if len(files) <= FEW_FILES:
-        return files
-    return [f for f in files if f.skipped or f.damage or f.set_aside][:MAX_FILES]
+    fresh = [file for file in files if not _read_before(file)]
+    if len(fresh) <= FEW_FILES:
+        return fresh
+    return [file for file in fresh if file.skipped or file.damage or file.set_aside][:MAX_FILES]
+
+
+def _read_before(file: FileReport) -> bool:
+    return file.skipped == READ_BEFORE
 
 
 def _file(file: FileReport) -> str:

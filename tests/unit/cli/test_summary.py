@@ -3,8 +3,8 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 from tocsin.cli.progress import Watch
-from tocsin.cli.summary import summarise
-from tocsin.sources import FileReport
+from tocsin.cli.summary import READ_BEFORE, summarise
+from tocsin.sources import ALREADY_JOURNALED, FileReport
 
 COUNTS = (
     "files 3, read 1,234,567, scored 1,234,000, late 500, duplicate 60, set aside 7, filtered 0, "
@@ -62,6 +62,17 @@ def test_among_many_files_those_with_trouble_are_named(capsys):
     err = capsys.readouterr().err
     assert [line.split()[0] for line in err.splitlines()[:4]] == ["0.log:", "50.log:", "100.log:", "150.log:"]
     assert "  and 196 more files" in err
+
+
+def test_files_read_before_are_said_in_one_line(capsys):
+    assert READ_BEFORE == ALREADY_JOURNALED
+    files = [FileReport(source_file=f"{n}.log", skipped=READ_BEFORE) for n in range(30)]
+    summarise(report(files=[*files, FileReport(source_file="new.log", format="sshd", read=1)]), shown=0, home="home")
+    err = capsys.readouterr().err.splitlines()
+    assert err[:2] == [
+        "  new.log: sshd, 1 read",
+        "  30 of 31 files were read before: nothing of them is counted twice",
+    ]
 
 
 def test_nothing_moves_where_nobody_watches_a_terminal(capsys):
