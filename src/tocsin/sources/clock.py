@@ -99,7 +99,7 @@ def _overflowing(texts: pa.Array, pattern: str) -> pa.Array:
     usable = ~pc.is_null(parts).to_numpy(zero_copy_only=False)
     values = {}
     for name, column in found.items():
-        number = pc.fill_null(column.cast(pa.int64()), 0).to_numpy()
+        number = pc.if_else(pc.equal(column, ""), "0", column).cast(pa.int64()).to_numpy()
         low, high = _LIMITS.get(name, (1, 9999))
         usable &= (number >= low) & (number <= high)
         values[name] = number

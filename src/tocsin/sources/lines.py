@@ -106,8 +106,11 @@ def _line_pieces(stream: Stream) -> Iterator[bytes | _Gap]:
         yield held + b"\n"
 
 
-def record_blocks(stream: Stream, intake: Intake) -> Iterator[Block]:
-    """Cut a stream into blocks of whole CSV records: a newline inside quotes ends nothing."""
+def record_blocks(stream: Stream, intake: Intake, *, offset: int = 0) -> Iterator[Block]:
+    """Cut a stream into blocks of whole CSV records: a newline inside quotes ends nothing.
+
+    Blocks count every record; `offset` header records are not counted in what is set aside.
+    """
     number, held, skipping = 1, b"", False
     for chunk in plain_text(stream):
         if skipping:
@@ -124,7 +127,7 @@ def record_blocks(stream: Stream, intake: Intake) -> Iterator[Block]:
             if len(held) <= MAX_LINE_BYTES:
                 break
             # A quote that never closes, or an endless line: give up this physical line and go on after it.
-            _too_long(intake, number, held)
+            _too_long(intake, number - offset, held)
             end = held.find(b"\n")
             skipping, number = end < 0, number + 1
             held = held[end + 1 :] if end >= 0 else b""

@@ -100,7 +100,7 @@ def _flattened(record: dict[str, Any], prefix: str = "", depth: int = 4) -> dict
 def _csv(stream: Stream, mapping: Mapping, intake: Intake) -> Iterator[pa.Table]:
     columns = list(mapping.input.columns)
     offset = int(mapping.input.header)
-    for block in record_blocks(stream, intake):
+    for block in record_blocks(stream, intake, offset=offset):
         if mapping.input.header and block.first == 1:
             columns = csv_header(block.data, mapping.input.delimiter)
         table = read_csv(block, columns, mapping.needed, intake, delimiter=mapping.input.delimiter, offset=offset)

@@ -239,7 +239,7 @@ def _read(stream: Stream, intake: Intake) -> Iterator[pa.Table]:
 
 def _csv_records(stream: Stream, intake: Intake) -> Iterator[Record]:
     header: list[str] = []
-    for block in record_blocks(stream, intake):
+    for block in record_blocks(stream, intake, offset=1):
         header = header or csv_header(block.data)
         if "AuditData" not in header:
             intake.put_aside(0, "the header has no `AuditData`", hint="export with Search-UnifiedAuditLog")
