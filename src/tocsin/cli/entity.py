@@ -67,7 +67,10 @@ def erase_entity(
     output: OutputMode = Output.human,
     as_json: JsonFlag = False,
 ) -> None:
-    """Destroy the key of an entity's journaled events and forget its profile: this cannot be undone."""
+    """Destroy the key of an entity's journaled events; this cannot be undone.
+
+    Alerts, findings, restrictions and audit rows that name it are emptied too.
+    """
     printer = Printer(output, as_json=as_json)
     entity = checked_name(name)
     if not yes:

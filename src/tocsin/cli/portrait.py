@@ -19,7 +19,8 @@ __all__ = ["Portrait", "draw"]
 
 MAX_VALUES: Final = 5
 BARS: Final = " ▁▂▃▄▅▆▇█"
-DAY_HOURS: Final = 24
+ENDS: Final = {24: ("00", "23  (UTC)"), 7: ("Mon", "Sun")}
+"""What stands at both ends of a histogram of so many bars."""
 
 
 class Portrait(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,7 +59,7 @@ def _flat(profile: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     for name, value in profile.items():
         if isinstance(value, dict) and any(isinstance(part, dict) for part in value.values()):
             yield from _flat(value)
-        elif value or not isinstance(value, dict):
+        elif not isinstance(value, dict) or any(value.values()):
             yield name.replace("_", " "), value
 
 
@@ -68,8 +69,9 @@ def _habit(value: object) -> str:
         most = sorted(value.items(), key=lambda item: (-_number(item[1]), str(item[0])))
         shown = ", ".join(f"{shorten(str(name), 48)} {_number(count):,.4g}" for name, count in most[:MAX_VALUES])
         return shown + (f", and {len(most) - MAX_VALUES} more" if len(most) > MAX_VALUES else "")
-    if isinstance(value, (list, tuple)) and len(value) == DAY_HOURS:
-        return f"00 {_bars([_number(v) for v in value])} 23  (UTC)"
+    if isinstance(value, (list, tuple)) and len(value) in ENDS:
+        first, last = ENDS[len(value)]
+        return f"{first} {_bars([_number(v) for v in value])} {last}"
     return shorten(str(value))
 
 

@@ -47,7 +47,10 @@ def test_an_empty_histogram_is_drawn_empty(capsys):
         risk=Risk(entity="user:ada", band="low", bits=0.0, causes=(), lapses=None),
         restrictions=[],
         alerts=[],
-        profile={"hours": [0] * 24, "action": {}},
+        profile={"hours": [0] * 24, "weekdays": [1, 1, 1, 1, 2, 0, 0], "action": {}, "size": {"units": 0}},
     )
     draw(Printer(Output.human), portrait)
-    assert "hours" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "  hours             00                          23  (UTC)\n" in out
+    assert "  weekdays          Mon ▄▄▄▄█   Sun\n" in out
+    assert "size" not in out
