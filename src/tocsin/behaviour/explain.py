@@ -59,7 +59,9 @@ def _value_text(feature: int, facts: np.ndarray, row: Mapping[str, Any]) -> str:
     own, users = float(facts[feature, 0]), float(facts[feature, 1])
     if own <= 0:
         peers = f"{users:,.0f} of its peers do" if users >= 1 else "none of its peers does"
-        return f"first time it {words} {shown}; {peers}" if _is_verb(feature) else f"first time {words} {shown}; {peers}"
+        return (
+            f"first time it {words} {shown}; {peers}" if _is_verb(feature) else f"first time {words} {shown}; {peers}"
+        )
     rare = f"seen in about {_number(own)} hours before"
     return f"{words} {shown}, {rare}"
 

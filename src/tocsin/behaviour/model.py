@@ -276,6 +276,9 @@ class Model:
             self.desk = forget_stories(self.desk)
         return Observed(out, late, slots, accumulated, alert_seq, absolute, extra)
 
+    def learn(self, batch: Encoded, x: np.ndarray, bad: np.ndarray, known_hour: int) -> None:
+        """Let verdicts teach: `x` float32[n, F] is what was kept of the calibrated bits of these events."""
+
     # --- what survives
 
     def arrays(self) -> dict[str, np.ndarray]:

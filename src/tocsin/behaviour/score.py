@@ -53,10 +53,10 @@ from tocsin.behaviour.layout import (
     Parents,
 )
 from tocsin.behaviour.learn import learn, wake
-from tocsin.behaviour.numeric import fast_log2, inlined, kept_after, kernel, mix, prefetch
+from tocsin.behaviour.numeric import fast_log2, inlined, kept_after, kernel, part, prefetch
 from tocsin.behaviour.parents import backed_off, close_hours
 from tocsin.behaviour.quantities import hour_bits, population_bits, size_bits, usual_hours, weekday_bits
-from tocsin.behaviour.values import own_share
+from tocsin.behaviour.values import cell_key, own_share
 
 __all__ = ["score"]
 
@@ -66,11 +66,10 @@ _OWNED = 0.75
 """Units from which a value is weighed by the entity's own use alone; below, its parents are asked."""
 _AHEAD = 6
 _LATE = 4
-_FEATURE_SALT = np.uint64(0xD6E8FEB86659FD93)
 
 
 @inlined
-def _value_bits(ents, words, hours, parents, limits, slot, feature, key, hour, place, fact):  # noqa: ANN001, ANN202, PLR0913, E501 - inlined; typed by numba
+def _value_bits(ents, words, hours, parents, limits, slot, feature, key, hour, place, fact):  # noqa: ANN001, ANN202, PLR0913 - inlined; typed by numba
     """Raw bits of one value, and whether the entity owns it; parents are asked only about what it does not own."""
     row = ents.rows[slot]
     seen = 0.0
@@ -85,7 +84,7 @@ def _value_bits(ents, words, hours, parents, limits, slot, feature, key, hour, p
     return -fast_log2(min(own + mass * p, 1.0)), seen > 0
 
 
-@kernel
+@part
 def _where(ents, words, hours, parents, limits, cols, i, hour, keys, places, raw, facts):  # noqa: ANN001, ANN202, PLR0913 - typed by numba
     """Raw bits along country, network, subnet and address: down to the first that is not owned, no further."""
     slot = cols.slot[i]
@@ -108,12 +107,12 @@ def _where(ents, words, hours, parents, limits, cols, i, hour, keys, places, raw
             )
 
 
-@kernel
+@part
 def _values(ents, words, hours, parents, limits, cols, i, hour, keys, places, raw, facts):  # noqa: ANN001, ANN202, PLR0913 - typed by numba
     slot = cols.slot[i]
     for feature in range(CATEGORICAL):
         value = cols.values[i, feature]
-        keys[feature] = mix(value + np.uint64(feature) * _FEATURE_SALT) | np.uint64(1) if value != 0 else np.uint64(0)
+        keys[feature] = cell_key(value, feature) if value != 0 else np.uint64(0)
         places[feature] = -1
         raw[feature] = -1.0
     for feature in range(CATEGORICAL):
@@ -126,7 +125,7 @@ def _values(ents, words, hours, parents, limits, cols, i, hour, keys, places, ra
     _where(ents, words, hours, parents, limits, cols, i, hour, keys, places, raw, facts)
 
 
-@kernel
+@part
 def _quantities(ents, parents, cols, i, raw, facts):  # noqa: ANN001, ANN202, PLR0913 - typed by numba
     slot = cols.slot[i]
     row = ents.rows[slot]
@@ -146,7 +145,7 @@ def _quantities(ents, parents, cols, i, raw, facts):  # noqa: ANN001, ANN202, PL
     if raw[AMOUNT] >= 0:
         raw[KIND_AMOUNT] = population_bits(parents.sizes[kind, 2], cols.sizes[i, 2], facts[KIND_AMOUNT])
     raw[VOLUME] = -1.0
-    if cols.quantity[i] == cols.quantity[i]:  # noqa: PLR0124 - not NaN
+    if cols.quantity[i] == cols.quantity[i]:
         moved = fast_log2(1.0 + max(row[R_VOLUME_NOW] + cols.quantity[i], 0.0))
         raw[VOLUME] = size_bits(row, 3, parents.sizes[0, 3], moved, facts[VOLUME])
         facts[VOLUME, 1] = moved
@@ -170,7 +169,7 @@ def _known(row, feature):  # noqa: ANN001, ANN202 - inlined; typed by numba
     return row[R_N + ACTION]
 
 
-@kernel
+@part
 def _weigh(ents, calib, cols, out, i, raw):  # noqa: ANN001, ANN202, PLR0913 - typed by numba
     """Calibrate every feature, add the witnesses, calibrate the sum; count all of it for the hours to come."""
     slot = cols.slot[i]

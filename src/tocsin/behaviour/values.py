@@ -22,13 +22,21 @@ from tocsin.behaviour.layout import (
 )
 from tocsin.behaviour.numeric import inlined, kept_after
 
-__all__ = ["CONDEMNED", "group_of", "own_share", "quarantine", "teach_value"]
+__all__ = ["CONDEMNED", "cell_key", "group_of", "own_share", "quarantine", "teach_value"]
 
 _DISCOUNT = 0.5
 _CONCENTRATION = 1.0
 CONDEMNED = -1e6
 """Count of a value that a person has called bad: it never comes back by itself."""
 _CONDEMNED_BELOW = -1e5
+# INVARIANT: even, so that a key keeps the lowest bit of its hash, which is one
+_FEATURE_SALT = np.uint64(0xD6E8FEB86659FD92)
+
+
+@inlined
+def cell_key(value: np.uint64, feature: int) -> np.uint64:
+    """Key of a value among an entity's cells: the same text under two features is two values."""
+    return value ^ (np.uint64(feature) * _FEATURE_SALT)
 
 
 @inlined

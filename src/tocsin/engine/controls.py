@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+import numpy as np
 
 from tocsin.config import Settings
 from tocsin.errors import NotFound
@@ -13,12 +14,23 @@ from tocsin.record import Restriction, Verdict
 if TYPE_CHECKING:
     from tocsin.engine.loop import Engine
 
-__all__ = ["Controls"]
+__all__ = ["Controls", "Verdicts"]
 
 
 class _Lift(msgspec.Struct):
     restriction: str
     by: str = ""
+
+
+class Verdicts(msgspec.Struct, frozen=True):
+    """Many verdicts as one control record: place `i` speaks of event `seqs[i]`; arrays are little-endian bytes."""
+
+    seqs: bytes
+    """int64"""
+    bad: bytes
+    """bool"""
+    known_hour: int
+    """All were known before this hour, counted from 1970."""
 
 
 class Controls:
@@ -69,9 +81,10 @@ class Controls:
             self._groups = msgspec.json.decode(body)
             engine.model.group(self._groups, engine.key)
         elif kind == "verdict":
-            engine.learn([msgspec.json.decode(body, type=Verdict)])
+            engine.learn(msgspec.json.decode(body, type=Verdict))
         elif kind == "verdicts":
-            engine.learn_many(body)
+            told = msgspec.msgpack.decode(body, type=Verdicts)
+            engine.learn_many(np.frombuffer(told.seqs, np.int64), np.frombuffer(told.bad, bool), told.known_hour)
         elif kind == "lift":
             self._lift(msgspec.json.decode(body, type=_Lift))
         elif kind == "restrict":

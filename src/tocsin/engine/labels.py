@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
+from tocsin.engine.controls import Verdicts
 from tocsin.errors import UsageError
 from tocsin.store import Control, Events
 
@@ -22,19 +23,11 @@ if TYPE_CHECKING:
 
     from tocsin.engine.loop import Engine
 
-__all__ = ["Labels", "Verdicts", "load_labels"]
+__all__ = ["Labels", "load_labels"]
 
 _HOUR_S: Final = 3_600
 _US: Final = 1_000_000
 _TRUE_WORDS: Final = ("1", "true", "True", "yes", "bad", "fraud")
-
-
-class Verdicts(msgspec.Struct, frozen=True):
-    """Many verdicts as one control record: place `i` speaks of event `seqs[i]`; arrays are little-endian bytes."""
-
-    seqs: bytes
-    bad: bytes
-    known_hour: int
 
 
 class _OfFile(NamedTuple):
@@ -155,7 +148,9 @@ def load_labels(path: Path, delay_s: float | None) -> Labels:
             hint="columns are source_file, source_line, label and known_at",
         )
     if "known_at" not in table.column_names and delay_s is None:
-        raise UsageError(f"the labels `{path}` do not say when they were known", hint="add known_at, or --label-delay 7d")
+        raise UsageError(
+            f"the labels `{path}` do not say when they were known", hint="add known_at, or --label-delay 7d"
+        )
     table = table.combine_chunks()
     return Labels(_by_file(table), delay_s)
 
@@ -194,4 +189,3 @@ def _by_file(table: pa.Table) -> dict[str, _OfFile]:
         rows = rows[np.argsort(lines[rows], kind="stable")]
         found[str(name)] = _OfFile(lines[rows], bad[rows], known[rows])
     return found
-

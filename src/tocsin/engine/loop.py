@@ -10,10 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
-import msgspec
 import numpy as np
 
-from tocsin.behaviour import FLAG_PRIVILEGED, FLAG_SENSITIVE, Model, encode, key_of, reasons
+from tocsin.behaviour import FLAG_PRIVILEGED, FLAG_SENSITIVE, Encoded, Model, encode, judge, key_of, reasons
 from tocsin.config import Entities, Settings
 from tocsin.engine.controls import Controls
 from tocsin.engine.facts import apply_facts, peer_groups
@@ -22,7 +21,7 @@ from tocsin.engine.story import Rung, Story
 from tocsin.event import to_batch
 from tocsin.record import Score
 from tocsin.sources import Enrichment
-from tocsin.store import Control, Home
+from tocsin.store import Control, Home, ScoreColumns
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,15 +30,18 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-    from tocsin.behaviour import Encoded, Observed
+    from tocsin.behaviour import Observed
     from tocsin.event import Event
-    from tocsin.record import Finding, Risk
+    from tocsin.record import Finding, Risk, Verdict
 
 __all__ = ["Engine", "Scored"]
 
 _TRACE_STEPS: Final = 8.0
 """Steps in a bit of the calibrated bits kept with every score."""
 _TRACE_MOST: Final = 255
+_READ_TOGETHER: Final = 64
+"""Scores that lie this close, on average, are read in one go."""
+_HOUR_S: Final = 3_600
 
 
 class Scored(NamedTuple):
@@ -63,13 +65,12 @@ class Engine:
 
     def __init__(self, home: Home, settings: Settings, entities: Entities, clock: Callable[[], datetime]) -> None:
         self.home, self.settings, self.entities, self.clock = home, settings, entities, clock
+        self._seq = self._since_snapshot = 0
         self.enrichment = Enrichment(
             asn_mmdb=Path(settings.enrich.asn_mmdb) if settings.enrich.asn_mmdb else None,
             country_mmdb=Path(settings.enrich.country_mmdb) if settings.enrich.country_mmdb else None,
         )
         self.key = key_of(home.hash_key)
-        self._live: list[Event] = []
-        self._live_subjects: list[int] = []
         self._recover()
 
     @classmethod
@@ -188,6 +189,38 @@ class Engine:
         if newest is not None:
             self.story.flush(self.home, newest)
         return findings
+
+    # --- what became known
+
+    def learn(self, verdict: Verdict) -> None:
+        """Let one verdict of a person teach: the learner, and what waits in quarantine."""
+        known_hour = int(verdict.known_at.timestamp()) // _HOUR_S
+        self.learn_many(np.array([verdict.seq]), np.array([verdict.bad]), known_hour)
+
+    def learn_many(self, seqs: NDArray[np.int64], bad: NDArray[np.bool_], known_hour: int) -> None:
+        """Let verdicts on events `seqs` teach, known before `known_hour` (hours since 1970)."""
+        held = (seqs >= 0) & (seqs < self._seq)
+        if not held.any():
+            return
+        seqs, bad = seqs[held], bad[held]
+        order = np.argsort(seqs, kind="stable")
+        seqs, bad = seqs[order], bad[order]
+        (batch,) = self.home.journal.take(seqs).combine_chunks().to_batches()
+        encoded = encode(batch, self.key)
+        trace = self._traces(seqs)
+        self.model.learn(encoded, trace.trace.astype(np.float32) / _TRACE_STEPS, bad, known_hour)
+        far = bad | (trace.tail >= self.settings.behaviour.quarantine_bits)
+        if far.any():
+            judge(self.model.ents, Encoded(*(column[far] for column in encoded)), bad[far])
+
+    def _traces(self, seqs: NDArray[np.int64]) -> ScoreColumns:
+        """Scores of events `seqs`, which are sorted."""
+        first, last = int(seqs[0]), int(seqs[-1]) + 1
+        if last - first <= _READ_TOGETHER * len(seqs):
+            run = self.home.scores.read(first, last)
+            return ScoreColumns(*(column[seqs - first] for column in run))
+        rows = [self.home.scores.read(int(seq), int(seq) + 1) for seq in seqs]
+        return ScoreColumns(*(np.concatenate(columns) for columns in zip(*rows, strict=True)))
 
     # --- what is known
 
