@@ -44,7 +44,7 @@ class Controls:
         self._groups: dict[str, str] = {}
 
     def state(self) -> dict[str, Any]:
-        """What a snapshot keeps."""
+        """Give what a snapshot keeps."""
         return {"at_seq": self.at_seq, "settings": self._settings, "groups": self._groups}
 
     def restore(self, state: dict[str, Any]) -> None:

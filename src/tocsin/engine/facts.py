@@ -29,7 +29,7 @@ def _replace(batch: pa.RecordBatch, name: str, column: pa.Array) -> pa.RecordBat
 
 
 def _or(batch: pa.RecordBatch, name: str, said: pa.Array) -> pa.RecordBatch:
-    """What the operator says stands before what the log says."""
+    """Put what the operator says before what the log says."""
     return _replace(batch, name, pc.coalesce(said, batch.column(name)))
 
 
@@ -53,7 +53,7 @@ def apply_facts(batch: pa.RecordBatch, entities: Entities) -> pa.RecordBatch:
 
 
 def peer_groups(entities: Entities) -> dict[str, str]:
-    """The group each named entity belongs to: as given, else what role, department and sector make."""
+    """Name the group each entity belongs to: as given, else what role, department and sector make."""
     groups = {}
     for name, facts in entities.entity.items():
         parts = [part for part in (facts.role, facts.department, facts.sector) if part]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
@@ -59,7 +60,7 @@ class Labels:
         hours = batch.column("time").cast(pa.int64()).to_numpy() // (_HOUR_S * _US)
         cuts = np.flatnonzero(np.diff(np.maximum.accumulate(hours))) + 1
         edges = [0, *cuts.tolist(), batch.num_rows]
-        for start, stop in zip(edges[:-1], edges[1:], strict=True):
+        for start, stop in pairwise(edges):
             yield batch.slice(start, stop - start)
 
     def meet(self, batch: pa.RecordBatch, first_seq: int) -> None:
@@ -156,25 +157,24 @@ def load_labels(path: Path, delay_s: float | None) -> Labels:
 
 
 def _known(table: pa.Table) -> NDArray[np.float64]:
+    """Seconds since 1970; NaN where the table does not say."""
     if "known_at" not in table.column_names:
         return np.full(table.num_rows, np.nan)
     column = table.column("known_at")
     if pa.types.is_string(column.type):
         column = pc.strptime(pc.utf8_slice_codeunits(column, 0, 19), "%Y-%m-%dT%H:%M:%S", "us")
-    if pa.types.is_timestamp(column.type):
-        return column.cast(pa.timestamp("us")).cast(pa.int64()).to_numpy() / _US
-    if pa.types.is_date(column.type):
-        return column.cast(pa.timestamp("us")).cast(pa.int64()).to_numpy() / _US
-    return column.cast(pa.float64()).to_numpy()
+    if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
+        return np.asarray(column.cast(pa.timestamp("us")).cast(pa.int64()).to_numpy() / _US)
+    return np.asarray(column.cast(pa.float64()).to_numpy())
 
 
 def _bad(table: pa.Table) -> NDArray[np.bool_]:
     column = table.column("label")
     if pa.types.is_boolean(column.type):
-        return column.fill_null(False).to_numpy()
+        return np.asarray(column.fill_null(False).to_numpy())
     if pa.types.is_string(column.type):
-        return pc.is_in(column, value_set=pa.array(_TRUE_WORDS)).to_numpy()
-    return column.cast(pa.float64()).fill_null(0).to_numpy() > 0
+        return np.asarray(pc.is_in(column, value_set=pa.array(_TRUE_WORDS)).to_numpy())
+    return np.asarray(column.cast(pa.float64()).fill_null(0).to_numpy() > 0)
 
 
 def _by_file(table: pa.Table) -> dict[str, _OfFile]:

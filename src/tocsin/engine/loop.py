@@ -218,9 +218,9 @@ class Engine:
         first, last = int(seqs[0]), int(seqs[-1]) + 1
         if last - first <= _READ_TOGETHER * len(seqs):
             run = self.home.scores.read(first, last)
-            return ScoreColumns(*(column[seqs - first] for column in run))
+            return ScoreColumns._make(column[seqs - first] for column in run)
         rows = [self.home.scores.read(int(seq), int(seq) + 1) for seq in seqs]
-        return ScoreColumns(*(np.concatenate(columns) for columns in zip(*rows, strict=True)))
+        return ScoreColumns._make(np.concatenate(columns) for columns in zip(*rows, strict=True))
 
     # --- what is known
 
@@ -229,7 +229,7 @@ class Engine:
         return self.story.risk(entity, self.model.newest or self.clock())
 
     def profile(self, entity: str) -> dict[str, Any] | None:
-        """What is normal for an entity, in plain values; None when it was never seen."""
+        """Describe what is normal for an entity, in plain values; None when it was never seen."""
         return self.model.describe(entity, self.key)
 
     # --- staying true

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
+from pathlib import Path  # noqa: TC003 - msgspec reads the annotations at run time
 from typing import TYPE_CHECKING, Literal, Protocol
 
 import msgspec
-import numpy as np
 
 from tocsin.engine.labels import Labels, load_labels
 from tocsin.engine.scores import write_scores
@@ -17,6 +16,7 @@ from tocsin.sources import FileReport, gather
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import numpy as np
     import pyarrow as pa
 
     from tocsin.engine.loop import Engine
@@ -138,7 +138,7 @@ def _urgency(alert: Alert) -> tuple[int, float, str]:
     return -SEVERITIES.index(alert.severity), -alert.tail_bits, alert.id
 
 
-def _report(  # noqa: PLR0913 - gathers what the steps counted
+def _report(  # noqa: PLR0913, PLR0917 - gathers what the steps counted
     engine: Engine,
     files: list[FileReport],
     set_aside: int,
