@@ -34,16 +34,14 @@ _PRIOR_SLOPE = 0.5
 """Bits that a raw bit is worth where nothing is known."""
 _TOTAL_SLOPE = 0.5
 _BEYOND = 0.1
+_PRIOR = _PSEUDO * 2.0 ** (-_PRIOR_SLOPE * BIN_BITS * (np.arange(BINS) + 0.5))
+_TOTAL_PRIOR = _PSEUDO * 2.0 ** (-_TOTAL_SLOPE * TOTAL_BIN * np.arange(BINS + 1.0))
 
 
 @inlined
 def stratum_of(known: float) -> int:
     """Which of eight strata: 0, 1, 2 to 3, 4 to 7 … 64 units and more."""
-    s = 0
-    while known >= 1.0 and s < STRATA - 1:
-        known *= 0.5
-        s += 1
-    return s
+    return min(max((np.float32(known).view(np.int32) >> 23) - 126, 0), STRATA - 1)
 
 
 @inlined
@@ -77,12 +75,13 @@ def look_up_total(tails: np.ndarray, value: float) -> float:
 @kernel
 def refresh(hist: np.ndarray, middles: np.ndarray) -> None:
     """Bits in the middle of each bin of one feature's histogram, from the tail above it."""
-    total = hist.sum() + _PSEUDO
     tail = 0.0
     for k in range(BINS - 1, -1, -1):
         tail += hist[k]
-        prior = _PSEUDO * 2.0 ** (-_PRIOR_SLOPE * BIN_BITS * (k + 0.5))
-        middles[k] = -fast_log2((tail - 0.5 * hist[k] + prior) / total)
+        middles[k] = tail - 0.5 * hist[k]
+    scale = 1.0 / (tail + _PSEUDO)
+    for k in range(BINS):
+        middles[k] = -fast_log2((middles[k] + _PRIOR[k]) * scale)
 
 
 @kernel
@@ -90,10 +89,10 @@ def refresh_total(hist: np.ndarray, tails: np.ndarray) -> None:
     """Share of events above each edge of the whole event's histogram."""
     total = hist.sum() + _PSEUDO
     tail = 0.0
-    tails[BINS] = _PSEUDO * 2.0 ** (-_TOTAL_SLOPE * TOTAL_BIN * BINS) / total
+    tails[BINS] = _TOTAL_PRIOR[BINS] / total
     for k in range(BINS - 1, -1, -1):
         tail += hist[k]
-        tails[k] = (tail + _PSEUDO * 2.0 ** (-_TOTAL_SLOPE * TOTAL_BIN * k)) / total
+        tails[k] = (tail + _TOTAL_PRIOR[k]) / total
 
 
 @kernel

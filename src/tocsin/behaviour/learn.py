@@ -28,7 +28,7 @@ from tocsin.behaviour.layout import (
     R_VOLUME_NOW,
     R_WEEKDAYS,
 )
-from tocsin.behaviour.numeric import fast_log2, kept_after, kernel
+from tocsin.behaviour.numeric import fast_log2, kept_after, part
 from tocsin.behaviour.parents import add_use
 from tocsin.behaviour.quantities import add_size, winsor
 from tocsin.behaviour.values import quarantine, teach_value
@@ -39,7 +39,7 @@ _TAUGHT_AN_HOUR = 64
 """Events in one hour from which an entity's sizes are learned."""
 
 
-@kernel
+@part
 def wake(ents, parents, limits, slot, hour):  # noqa: ANN001, ANN201 - typed by numba
     """Bring an entity's row to this hour: its last hour's volume is learned, its counts decay, its group may change."""
     facts = ents.facts[slot]
@@ -67,7 +67,7 @@ def wake(ents, parents, limits, slot, hour):  # noqa: ANN001, ANN201 - typed by 
         facts[F_GROUP_HOUR] = hour
 
 
-@kernel
+@part
 def _teach_values(ents, words, hours, parents, limits, slot, hour, keys, places):  # noqa: ANN001, ANN202, PLR0913 - typed by numba
     row = ents.rows[slot]
     group = ents.facts[slot, F_GROUP]
@@ -91,7 +91,7 @@ def _teach_values(ents, words, hours, parents, limits, slot, hour, keys, places)
     return fresh
 
 
-@kernel
+@part
 def _meet_values(ents, words, hours, limits, slot, hour, keys, places, start):  # noqa: ANN001, ANN202, PLR0913 - typed by numba
     """Make cells for values never met, with count `start`: 0 is probation, -1 quarantine."""
     row = ents.rows[slot]
@@ -107,7 +107,7 @@ def _meet_values(ents, words, hours, limits, slot, hour, keys, places, start):  
             row[R_K + feature] += np.float32(1.0)
 
 
-@kernel
+@part
 def _teach_time(ents, parents, cols, i, slot, hour):  # noqa: ANN001, ANN202, PLR0913 - typed by numba
     """One unit an hour on the circles of day and week, own and of the peers."""
     if ents.facts[slot, F_TIMED] >= hour:
@@ -126,7 +126,7 @@ def _teach_time(ents, parents, cols, i, slot, hour):  # noqa: ANN001, ANN202, PL
             break
 
 
-@kernel
+@part
 def _teach_sizes(ents, parents, cols, i, slot):  # noqa: ANN001, ANN202 - typed by numba
     row = ents.rows[slot]
     kind = cols.kind[i]
@@ -139,7 +139,7 @@ def _teach_sizes(ents, parents, cols, i, slot):  # noqa: ANN001, ANN202 - typed 
         peers[3] += 1
         peers[4] += np.int64(value * 256.0)
         peers[5] += np.int64(value * value * 256.0)
-    if cols.quantity[i] == cols.quantity[i]:  # noqa: PLR0124 - not NaN
+    if cols.quantity[i] == cols.quantity[i]:
         moved = fast_log2(1.0 + max(row[R_VOLUME_NOW] + cols.quantity[i], 0.0))
         peers = parents.sizes[0, 3]
         peers[3] += 1
@@ -147,7 +147,7 @@ def _teach_sizes(ents, parents, cols, i, slot):  # noqa: ANN001, ANN202 - typed 
         peers[5] += np.int64(moved * moved * 256.0)
 
 
-@kernel
+@part
 def learn(ents, words, hours, parents, limits, cols, i, hour, keys, places, tail):  # noqa: ANN001, ANN201, PLR0913 - typed by numba
     """Let one scored event teach: its values, its hour, its sizes; or, far out, only wait in quarantine."""
     slot = cols.slot[i]
@@ -168,5 +168,5 @@ def learn(ents, words, hours, parents, limits, cols, i, hour, keys, places, tail
         _teach_time(ents, parents, cols, i, slot, hour)
         if ents.facts[slot, F_EVENTS_NOW] <= _TAUGHT_AN_HOUR:
             _teach_sizes(ents, parents, cols, i, slot)
-    if cols.quantity[i] == cols.quantity[i]:  # noqa: PLR0124 - not NaN
+    if cols.quantity[i] == cols.quantity[i]:
         row[R_VOLUME_NOW] += np.float32(max(cols.quantity[i], np.float32(0.0)))

@@ -26,6 +26,7 @@ __all__ = [
     "kernel",
     "mix",
     "pair_key",
+    "part",
     "prefetch",
     "rehash",
 ]
@@ -54,6 +55,13 @@ _STAMP: Final = _stamp()
 def kernel(function: Callable[..., Any]) -> Any:  # noqa: ANN401 - numba ships no annotations
     """Compile a kernel; the compiled code is kept on disk while no file of the room changes."""
     compiled = njit(**_COMPILED)(function)
+    compiled._cache._cache_file._source_stamp = _STAMP  # noqa: SLF001 - numba has no public way to say so
+    return compiled
+
+
+def part(function: Callable[..., Any]) -> Any:  # noqa: ANN401 - numba ships no annotations
+    """Compile a part of a kernel; merged into its caller, since passing the whole state costs more than most parts do."""
+    compiled = njit(**_COMPILED, forceinline=True)(function)
     compiled._cache._cache_file._source_stamp = _STAMP  # noqa: SLF001 - numba has no public way to say so
     return compiled
 
