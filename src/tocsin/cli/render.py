@@ -66,6 +66,9 @@ def alert_full(
     printer.line(f"why: {_odds(alert.tail_bits)}")
     for reason in _heaviest(alert.reasons):
         printer.line(f"  {_reason(reason)}")
+    most = max((finding.accumulated_bits for finding in findings), default=0.0)
+    if most > alert.tail_bits:
+        printer.line(f"  and {most:.1f} bits piled up over its last hours")
     _evidence(printer, findings)
     _consequences(printer, restrictions)
 

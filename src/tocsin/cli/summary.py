@@ -30,7 +30,7 @@ def summarise(report: ReplayReport, *, shown: int, home: str) -> None:
     before = sum(_read_before(file) for file in report.files)
     if before:
         say(f"  {before} of {len(report.files)} files were read before: nothing of them is counted twice")
-    if len(report.files) - before > len(named):
+    if named and len(report.files) - before > len(named):
         say(f"  and {len(report.files) - before - len(named)} more files")
     counts = {
         "files": len(report.files),

@@ -98,6 +98,7 @@ def test_an_alert_in_full_shows_evidence_with_its_place_and_what_followed(printe
     out = capsys.readouterr().out
     assert "audit.json.gz:41 (journal record 1)" in out
     assert "and 10 more" in out
+    assert "and 19.0 bits piled up over its last hours" in out
     assert "the absolute rule" in out
     assert "R-000001  suspend user:ada until 2026-03-04 07:12:00Z, shadow: privileged" in out
     assert "one event in 262,144" in out
