@@ -56,18 +56,24 @@ def _cloudtrail() -> bytes:
         }
 
     role = {"type": "AssumedRole", "arn": "arn:aws:sts::000000000000:assumed-role/reporter/i-0abc"}
-    return json.dumps({
-        "Records": [
-            record("PutObject", 30, readOnly=False),
-            record("ListBuckets", 10, userIdentity=role, errorCode="AccessDenied", sourceIPAddress="ec2.amazonaws.com"),
-        ]
-    }).encode()
+    return json.dumps(
+        {
+            "Records": [
+                record("PutObject", 30, readOnly=False),
+                record(
+                    "ListBuckets", 10, userIdentity=role, errorCode="AccessDenied", sourceIPAddress="ec2.amazonaws.com"
+                ),
+            ]
+        }
+    ).encode()
 
 
 def _office365() -> bytes:
     def record(operation: str, clock: str, **more: object) -> str:
         base = {"CreationTime": f"2026-03-01T{clock}", "Operation": operation, "Workload": "Exchange", "Id": clock}
-        return json.dumps({**base, "UserId": "Ada@Corp.example", "UserType": 0, "ClientIP": "198.51.100.7:4711", **more})
+        return json.dumps(
+            {**base, "UserId": "Ada@Corp.example", "UserType": 0, "ClientIP": "198.51.100.7:4711", **more}
+        )
 
     rows = [record("New-InboxRule", "10:00:00", UserType=2), record("UserLoginFailed", "09:00:00")]
     out = io.StringIO("")
@@ -95,7 +101,8 @@ CERT = (
 SSHD = (
     b"Mar  1 09:00:00 web sshd[12]: Accepted publickey for ada from 198.51.100.7 port 4711 ssh2: ED25519 SHA256:x\n"
     b"Mar  1 09:00:05 web CRON[13]: (root) CMD (true)\n"
-    b"Mar  1 09:01:00 web sshd[14]: Failed password for invalid user x from 192.0.2.9 port 1 from 203.0.113.5 port 22 ssh2\n"
+    b"Mar  1 09:01:00 web sshd[14]: Failed password for invalid user x from 192.0.2.9 port 1"
+    b" from 203.0.113.5 port 22 ssh2\n"
 )
 WEBLOG = (
     b'198.51.100.7 - - [01/Mar/2026:10:00:00 +0100] "GET /order/17?x=1 HTTP/1.1" 200 512 "-" "curl/8.0"\n'
@@ -113,13 +120,15 @@ CARDS = [
 
 
 def _parquet() -> bytes:
-    table = pa.table({
-        "when": pa.array([datetime(2026, 3, 1, 9), datetime(2026, 3, 1, 8)], pa.timestamp("us")),  # noqa: DTZ001 - naive on purpose
-        "card": [1, 2],
-        "shop": [7, 7],
-        "sum": [12.5, 3.0],
-        "ip": ["198.51.100.7", None],
-    })
+    table = pa.table(
+        {
+            "when": pa.array([datetime(2026, 3, 1, 9), datetime(2026, 3, 1, 8)], pa.timestamp("us")),  # noqa: DTZ001 - naive on purpose
+            "card": [1, 2],
+            "shop": [7, 7],
+            "sum": [12.5, 3.0],
+            "ip": ["198.51.100.7", None],
+        }
+    )
     sink = io.BytesIO()
     pyarrow.parquet.write_table(table, sink)
     return sink.getvalue()

@@ -2,7 +2,7 @@
 
 `subject` is `user:` and the sign-in name in lower case (the log spells one name in several ways), or
 `workload:` where `UserType` says that a service, an application or Microsoft's own system acted, or the
-address where a sign-in named no account that exists.
+address where the record names no account that exists.
 `resource` is what the record is about, made general enough to recur: a mailbox, a site and its folder, the
 application signed in to, an object of the directory with ids left out. Times are UTC (Microsoft's schema).
 
@@ -135,11 +135,10 @@ def _parse(raw: bytes | str | msgspec.Raw) -> tuple[Any, ...]:
 
 def _subject(record: _Record) -> str:
     name = (record.user_id or record.user_key or "").strip()
-    if name.lower() in _NOBODY:
-        address = _address(record)
-        if address is None:
-            raise RecordError("neither `UserId` nor `UserKey` names anybody")
+    if name.lower() in _NOBODY and (address := _address(record)) is not None:
         return f"ip:{address}"
+    if not name:
+        raise RecordError("neither `UserId` nor `UserKey` names anybody")
     local, at, _ = name.partition("@")
     if record.user_type in _PEOPLE and ((at and local.lower() != "app") or _GUID.fullmatch(name)):
         return f"user:{name.lower()}"

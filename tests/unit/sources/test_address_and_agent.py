@@ -24,7 +24,7 @@ def test_addresses_are_read_as_logs_write_them(written, meant):
     assert str(canonical(written)) == canonical_text(written) == meant
 
 
-@pytest.mark.parametrize("text", ["", "localhost", "172.016.112.020", "1.2.3", "256.1.1.1", "1" * 100, "１.2.3.4"])
+@pytest.mark.parametrize("text", ["", "localhost", "172.016.112.020", "1.2.3", "256.1.1.1", "1" * 100, "\uff11.2.3.4"])
 def test_what_is_no_address_is_refused(text):
     assert canonical(text) is None
     assert canonical_text(text) is None
@@ -70,7 +70,10 @@ def test_an_unreadable_database_is_a_setting_error(tmp_path):
         ("my-tool_11a6ef34-e130-4579-a1d3-79c915cee6ec", Agent("my-tool", "tool")),
         ("Mozilla/5.0 (X11; Ubuntu; Linux x86_64; rv:102.0) Gecko/20100101 Firefox/102.0", Agent("Firefox", "desktop")),
         (
-            "Mozilla/5.0 (Linux; Android 11; Pixel 3a) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/91.0.4472.120 Mobile Safari/537.36",
+            (
+                "Mozilla/5.0 (Linux; Android 11; Pixel 3a) AppleWebKit/537.36 (KHTML, like Gecko) "
+                "Chrome/91.0.4472.120 Mobile Safari/537.36"
+            ),
             Agent("Chrome Mobile", "phone"),
         ),
         ("Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)", Agent("Googlebot", "bot")),
