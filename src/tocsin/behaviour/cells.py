@@ -19,10 +19,16 @@ from tocsin.behaviour.layout import (
 )
 from tocsin.behaviour.numeric import inlined, kernel
 
-__all__ = ["find_cell", "give_block", "insert_cell", "take_block"]
+__all__ = ["find_cell", "give_block", "home_cell", "insert_cell", "take_block"]
 
 _FULL_NUMERATOR = 3
 _FULL_DENOMINATOR = 4
+
+
+@inlined
+def home_cell(key: np.uint64, mask: np.uint64) -> int:
+    """Where in its block a key stands unless others stand there already."""
+    return np.int64((key >> np.uint64(20)) & mask)
 
 
 @inlined

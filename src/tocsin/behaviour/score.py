@@ -17,7 +17,7 @@ from tocsin.behaviour.calibrate import (
     stratum_of,
     witness,
 )
-from tocsin.behaviour.cells import find_cell
+from tocsin.behaviour.cells import find_cell, home_cell
 from tocsin.behaviour.features import (
     ACTION,
     ADDRESS,
@@ -37,6 +37,7 @@ from tocsin.behaviour.layout import (
     CELL_N,
     F_EVENTS_NOW,
     F_GROUP,
+    F_LOG_SIZE,
     F_OFFSET,
     FACTS_FROM,
     R_N,
@@ -65,6 +66,9 @@ _COUNTED_AN_HOUR = 64
 _OWNED = 0.75
 """Units from which a value is weighed by the entity's own use alone; below, its parents are asked."""
 _AHEAD = 6
+_FAR = 14
+_LINE_BYTES = 64
+_CELL_BYTES = 16
 _LATE = 4
 
 
@@ -208,13 +212,28 @@ def _weigh(ents, calib, cols, out, i, raw):  # noqa: ANN001, ANN202, PLR0913 - t
         calib.dirty[kind, stratum] = 1
 
 
-@inlined
-def _look_ahead(ents, cols, i):  # noqa: ANN001, ANN202 - inlined; typed by numba
+@part
+def _look_ahead(ents, cols, i):  # noqa: ANN001, ANN202 - typed by numba
+    """Ask for the profile of an event soon to come; its facts were asked for earlier, so they tell where its cells are."""
     slot = cols.slot[i]
+    log = ents.facts[slot, F_LOG_SIZE]
+    if log == 0:
+        return
+    mask = np.uint64((1 << log) - 1)
+    base = ents.cells.ctypes.data + (np.int64(ents.facts[slot, F_OFFSET]) << SMALLEST_LOG) * _CELL_BYTES
+    for feature in range(CATEGORICAL):
+        if cols.values[i, feature] != 0:
+            prefetch(base + home_cell(cell_key(cols.values[i, feature], feature), mask) * _CELL_BYTES)
+
+
+@part
+def _look_far_ahead(ents, cols, i):  # noqa: ANN001, ANN202 - typed by numba
+    """Ask for the facts and the row of an event to come."""
+    slot = cols.slot[i]
+    prefetch(ents.facts.ctypes.data + slot * ents.facts.strides[0])
     row = ents.rows.ctypes.data + slot * ents.rows.strides[0]
-    for line in range(0, ents.rows.strides[0], 64):
+    for line in range(0, ents.rows.strides[0], _LINE_BYTES):
         prefetch(row + line)
-    prefetch(ents.cells.ctypes.data + (np.int64(ents.facts[slot, F_OFFSET]) << SMALLEST_LOG) * 16)
 
 
 @kernel
@@ -239,6 +258,8 @@ def score(  # noqa: PLR0913 - the whole state, passed flat
     for i in range(start, len(cols.slot)):
         if ents.meta[1] + block > len(ents.cells) or parents.meta[0] * 3 + 128 > len(parents.keys) * 2:
             return i
+        if i + _FAR < len(cols.slot):
+            _look_far_ahead(ents, cols, i + _FAR)
         if i + _AHEAD < len(cols.slot):
             _look_ahead(ents, cols, i + _AHEAD)
         if cols.flags[i] & _LATE:
