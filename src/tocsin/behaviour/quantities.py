@@ -130,14 +130,13 @@ def usual_hours(row: np.ndarray, facts: np.ndarray) -> None:
     facts[1, 1] = total
     if total <= 0:
         return
+    end, inside = 0, 0.0
     for start in range(HALF_HOURS):
-        inside = 0.0
-        for length in range(1, HALF_HOURS + 1):
-            inside += row[R_HOURS + (start + length - 1) % HALF_HOURS]
-            if length >= facts[0, 1]:
-                break
-            if inside >= _MOST_OF_IT * total:
-                facts[0, 0] = start
-                facts[0, 1] = length
-                facts[1, 0] = inside / total
-                break
+        while inside < _MOST_OF_IT * total and end < start + HALF_HOURS:
+            inside += row[R_HOURS + end % HALF_HOURS]
+            end += 1
+        if inside >= _MOST_OF_IT * total and end - start < facts[0, 1]:
+            facts[0, 0] = start
+            facts[0, 1] = end - start
+            facts[1, 0] = min(inside / total, 1.0)
+        inside -= row[R_HOURS + start]
