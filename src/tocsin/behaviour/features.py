@@ -11,6 +11,7 @@ from typing import Final
 
 __all__ = [
     "FEATURE_COUNT",
+    "RELEVANCE",
     "ACTION",
     "ADDRESS",
     "AGENT",
@@ -72,3 +73,15 @@ FEATURES: Final = (
 FAMILIES: Final = ("what", "whom", "where", "how", "when", "much", "often")
 FAMILY: Final = (0, 0, 1, 2, 2, 2, 2, 3, 3, 4, 4, 5, 5, 5, 5, 5, 6, 6, 6)
 """Index into `FAMILIES` of each feature."""
+
+_QUIET: Final = 0.1
+RELEVANCE: Final = {
+    "payment": {
+        feature: _QUIET
+        for feature in (ACTION, COUNTERPARTY, HOUR, WEEKDAY, VOLUME, RATE_SUBJECT, RATE_PAIR, RATE_TARGET)
+    }
+}
+"""Weight that features have in a kind of event before any verdict; one where nothing is said.
+
+People pay whom they like when they like: at a till it is the amount, the device and the place that speak.
+"""

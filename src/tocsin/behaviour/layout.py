@@ -11,7 +11,8 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from tocsin.behaviour.features import CATEGORICAL, FEATURE_COUNT
+from tocsin.behaviour.features import CATEGORICAL, FEATURE_COUNT, RELEVANCE
+from tocsin.event import KINDS as KIND_NAMES
 
 __all__ = [
     "BINS",
@@ -28,6 +29,7 @@ __all__ = [
     "Out",
     "Parents",
     "Rates",
+    "first_weights",
     "new_calibration",
     "new_entities",
     "new_parents",
@@ -235,7 +237,7 @@ class Calibration(NamedTuple):
     dirty: np.ndarray
     """uint8[KINDS, STRATA]"""
     weights: np.ndarray
-    """float64[KINDS, FEATURE_COUNT]: what verdicts have taught; ones without any."""
+    """float64[KINDS, FEATURE_COUNT]: what verdicts have taught; `first_weights` without any."""
 
 
 def new_entities(slots: int = 1 << 10, places: int = 1 << 15) -> Entities:
@@ -275,6 +277,15 @@ def new_rates(places: int = 1 << 14) -> Rates:
     return Rates(np.zeros(places, np.uint64), np.zeros((places, RATE_WIDTH)), np.zeros(2, np.int64))
 
 
+def first_weights() -> np.ndarray:
+    """float64[KINDS, FEATURE_COUNT]: what each feature counts for before any verdict."""
+    weights = np.ones((KINDS, FEATURE_COUNT))
+    for kind, said in RELEVANCE.items():
+        for feature, weight in said.items():
+            weights[KIND_NAMES.index(kind), feature] = weight  # type: ignore[arg-type] # a name, not a literal
+    return weights
+
+
 def new_calibration() -> Calibration:
     """Nothing is known of how rare anything is: until an hour has closed, nothing is rare."""
     shape = (KINDS, STRATA, FEATURE_COUNT + 1, BINS)
@@ -285,5 +296,5 @@ def new_calibration() -> Calibration:
         np.zeros(shape, np.int32),
         table,
         np.ones((KINDS, STRATA), np.uint8),
-        np.ones((KINDS, FEATURE_COUNT)),
+        first_weights(),
     )

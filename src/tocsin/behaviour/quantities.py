@@ -17,7 +17,8 @@ _PEER_SPREAD = 2.0
 """Weight of the peers' spread; with the entity's own weight, the degrees of freedom."""
 _LEAST_SPREAD = 0.05
 """Smallest variance of a log2 size: fixed prices are not infinitely surprising to leave."""
-_WINSOR = 3.0
+_WINSOR = 1.5
+"""In standard deviations: a run of thefts must not teach what is usual while it lasts."""
 _MOST_OF_IT = 0.95
 
 
@@ -99,7 +100,7 @@ def population_bits(peers: np.ndarray, value: float, fact: np.ndarray) -> float:
 
 @inlined
 def winsor(row: np.ndarray, which: int, peers: np.ndarray, value: float) -> float:
-    """What the profile may learn of a size: never further out than three standard deviations."""
+    """What the profile may learn of a size: never further out than one and a half standard deviations."""
     mean, var, _ = _shrunk(row, which, peers)
     reach = _WINSOR * np.sqrt(var)
     return min(max(value, mean - reach), mean + reach)

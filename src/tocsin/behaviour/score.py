@@ -175,7 +175,10 @@ def _known(row, feature):  # noqa: ANN001, ANN202 - inlined; typed by numba
 
 @part
 def _weigh(ents, calib, cols, out, i, raw):  # noqa: ANN001, ANN202, PLR0913 - typed by numba
-    """Calibrate every feature, add the witnesses, calibrate the sum; count all of it for the hours to come."""
+    """Calibrate every feature, add the witnesses, calibrate the sum; count all of it for the hours to come.
+
+    Of the places an event came from only the rarest is a witness; so of the two ways to look at its amount.
+    """
     slot = cols.slot[i]
     row = ents.rows[slot]
     kind = cols.kind[i]
@@ -194,7 +197,7 @@ def _weigh(ents, calib, cols, out, i, raw):  # noqa: ANN001, ANN202, PLR0913 - t
         out.x[i, feature] = x
         if ADDRESS <= feature <= COUNTRY:
             best_where = max(best_where, x)
-        else:
+        elif feature != AMOUNT and feature != KIND_AMOUNT:
             total += calib.weights[kind, feature] * witness(x)
     for feature in range(ADDRESS, COUNTRY + 1):
         if best_where > 0 and out.x[i, feature] == np.float32(best_where):
@@ -202,6 +205,9 @@ def _weigh(ents, calib, cols, out, i, raw):  # noqa: ANN001, ANN202, PLR0913 - t
             best_where = 0.0
         else:
             out.x[i, feature] = 0.0
+    amount = AMOUNT if out.x[i, AMOUNT] >= out.x[i, KIND_AMOUNT] else KIND_AMOUNT
+    out.x[i, AMOUNT + KIND_AMOUNT - amount] = 0.0
+    total += calib.weights[kind, amount] * witness(float(out.x[i, amount]))
     stratum = stratum_of(row[R_N + ACTION])
     spread = np.cbrt(total) ** 2
     out.known[i] = row[R_N + ACTION]
