@@ -19,7 +19,7 @@ from tocsin.behaviour.layout import (
 )
 from tocsin.behaviour.numeric import inlined, kernel
 
-__all__ = ["find_cell", "give_block", "home_cell", "insert_cell", "take_block"]
+__all__ = ["find_cell", "give_block", "home_cell", "insert_cell", "put_cell", "take_block"]
 
 _FULL_NUMERATOR = 3
 _FULL_DENOMINATOR = 4
@@ -76,7 +76,8 @@ def give_block(cells: np.ndarray, free: np.ndarray, offset: int, log: int) -> No
 
 
 @inlined
-def _put(cells: np.ndarray, base: int, log: int, key: np.uint64, value: np.uint64) -> int:
+def put_cell(cells: np.ndarray, base: int, log: int, key: np.uint64, value: np.uint64) -> int:
+    """Put a key that is not there yet into a block that has room."""
     mask = np.uint64((1 << log) - 1)
     i = (key >> np.uint64(20)) & mask
     while cells[base + np.int64(i), 0] != np.uint64(0):
@@ -134,7 +135,7 @@ def _rebuild(  # noqa: PLR0913 - one kernel's state, passed flat
     used = 0
     for place in range(base, base + size):
         if cells[place, 0] != np.uint64(0) and _rank(words[place, CELL_N], hours[place, CELL_HOUR], hour) > bar:
-            _put(cells, offset << SMALLEST_LOG, log, cells[place, 0], cells[place, 1])
+            put_cell(cells, offset << SMALLEST_LOG, log, cells[place, 0], cells[place, 1])
             used += 1
     give_block(cells, free, old_offset, old_log)
     facts[slot, F_OFFSET] = offset
@@ -164,7 +165,7 @@ def insert_cell(  # noqa: PLR0913 - one kernel's state, passed flat
     elif facts[slot, F_USED] * _FULL_DENOMINATOR >= (1 << log) * _FULL_NUMERATOR:
         _rebuild(cells, words, hours, free, meta, facts, slot, hour, max_log)
     base = np.int64(facts[slot, F_OFFSET]) << SMALLEST_LOG
-    place = _put(cells, base, facts[slot, F_LOG_SIZE], key, np.uint64(0))
+    place = put_cell(cells, base, facts[slot, F_LOG_SIZE], key, np.uint64(0))
     words[place, CELL_N] = np.float32(0)
     hours[place, CELL_HOUR] = hour
     facts[slot, F_USED] += 1

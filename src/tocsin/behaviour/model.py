@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 
 from tocsin.behaviour import layout
-from tocsin.behaviour.budget import Terms, new_desk, ring
+from tocsin.behaviour.budget import Terms, forget_stories, new_desk, ring
+from tocsin.behaviour.cold import freeze, idle, places_needed, thaw, vacated
 from tocsin.behaviour.columns import FLAG_LATE, FLAG_PRIVILEGED, FLAG_SENSITIVE
 from tocsin.behaviour.features import ADDRESS, COUNTRY, FAMILY, FEATURE_COUNT
 from tocsin.behaviour.hashing import hash_text
@@ -29,7 +30,8 @@ from tocsin.behaviour.numeric import rehash
 from tocsin.behaviour.parents import PARENT_SHIFT
 from tocsin.behaviour.portrait import portrait
 from tocsin.behaviour.rates import RATE_SHIFT, measure_rates
-from tocsin.behaviour.registry import USED, admit, find_slots, grown, rebuild_index
+from tocsin.behaviour.registry import BUMPED, KNOWN, USED, VACANT, admit, find_slots, grown, rebuild_index
+from tocsin.behaviour.runs import Runs
 from tocsin.behaviour.score import score
 from tocsin.behaviour.values import group_of
 
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 
     from tocsin.behaviour.columns import Encoded
     from tocsin.behaviour.hashing import HashKey
+    from tocsin.behaviour.runs import Frozen
     from tocsin.config import Settings
 
 __all__ = ["Model", "Observed"]
@@ -83,7 +86,7 @@ class Model:
 
     def __init__(self, settings: Settings, cold: Path | None = None) -> None:
         self.configure(settings)
-        self._cold = cold
+        self._runs = Runs(cold) if cold is not None else None
         self._fixed: dict[int, int] = {}
         self.ents = layout.new_entities()
         self.parents = layout.new_parents()
@@ -100,12 +103,15 @@ class Model:
         self.terms = Terms(
             float(settings.alerts.per_day), settings.alerts.mute_h * 3600.0, settings.alerts.story_h * 3600.0
         )
+        self._most_resident = settings.behaviour.max_entities
         self._absolute_bits = float(settings.behaviour.absolute_bits)
         self._late_s = float(settings.behaviour.late_s)
 
     def group(self, groups: dict[str, str], key: HashKey) -> None:
         """Put entities into the operator's groups: name of the entity to name of the group."""
         roots = {name: hash_text(f"group:{name}", key) for name in sorted(set(groups.values()))}
+        for root in roots.values():  # numbered by name, so that who is in memory does not matter
+            group_of(self.parents.roots, self.parents.meta, np.uint64(root))
         self._fixed = {hash_text(name, key): roots[group] for name, group in groups.items()}
         self._assign(np.arange(int(self.ents.meta[USED]), dtype=np.int32))
 
@@ -121,8 +127,8 @@ class Model:
 
     @property
     def population(self) -> int:
-        """How many entities are known."""
-        return int(np.count_nonzero(self.ents.keys[: int(self.ents.meta[USED])]))
+        """How many entities are known, idle ones on disk included."""
+        return int(self.ents.meta[KNOWN])
 
     @property
     def newest(self) -> datetime | None:
@@ -131,8 +137,9 @@ class Model:
 
     def describe(self, entity: str, key: HashKey) -> dict[str, Any] | None:
         """What is known of an entity, in plain values; None when it was never seen."""
-        slots = np.empty(1, np.int32)
-        if find_slots(self.ents, np.array([hash_text(entity, key)], np.uint64), slots):
+        slots, subject = np.empty(1, np.int32), np.array([hash_text(entity, key)], np.uint64)
+        self.recall(subject)
+        if find_slots(self.ents, subject, slots):
             return None
         return portrait(self.ents, int(slots[0]))
 
@@ -174,17 +181,53 @@ class Model:
 
     def _slots(self, batch: Encoded) -> np.ndarray:
         slots = np.empty(len(batch.subject), np.int32)
-        missing = find_slots(self.ents, batch.subject, slots)
-        if missing:
-            self._make_room(missing)
+        if find_slots(self.ents, batch.subject, slots):
             fresh = slots < 0
+            unknown = np.unique(batch.subject[fresh])
+            self._evict(len(unknown), slots[~fresh])
+            back = self._runs.take(unknown) if self._runs is not None else None
+            self._make_room(len(unknown))
             admit(self.ents, self.vacant, batch.subject, batch.hour, slots)
+            self.ents.meta[KNOWN] += len(unknown)
+            if back is not None:
+                self._take_back(back)
             if self._fixed:
                 self._assign(np.unique(slots[fresh]))
         return slots
 
+    def recall(self, subjects: np.ndarray) -> None:
+        """Bring those of `subjects` (uint64 keys) that are idle on disk back into memory."""
+        slots = np.empty(len(subjects), np.int32)
+        if self._runs is None or not find_slots(self.ents, subjects, slots):
+            return
+        back = self._runs.take(np.unique(subjects[slots < 0]))
+        if back is not None:
+            count = len(back["keys"])
+            self._make_room(count)
+            admit(self.ents, self.vacant, back["keys"], np.zeros(count, np.int32), np.full(count, -1, np.int32))
+            self.ents.meta[KNOWN] += count
+            self._take_back(back)
+
+    def _evict(self, more: int, here: np.ndarray) -> None:
+        """Let the entities seen longest ago go to disk, a quarter at a time, when there are too many with `more`."""
+        resident = int(self.ents.meta[USED]) - int(self.ents.meta[VACANT])
+        if self._runs is None or resident + more <= self._most_resident:
+            return
+        slots = idle(self.ents, here, max(self._most_resident // 4, resident + more - self._most_resident))
+        if len(slots):
+            self._runs.write(freeze(self.ents, self.desk, slots))
+            self.vacant = vacated(self.ents, self.vacant, slots)
+
+    def _take_back(self, back: Frozen) -> None:
+        slots, need = np.empty(len(back["keys"]), np.int32), places_needed(back)
+        find_slots(self.ents, back["keys"], slots)
+        if int(self.ents.meta[BUMPED]) + need > len(self.ents.cells):
+            self.ents = self.ents._replace(cells=grown(self.ents.cells, len(self.ents.cells) * 3 // 2 + need))
+        thaw(self.ents, self.desk, slots, back)
+        self.ents.meta[KNOWN] -= len(slots)
+
     def _make_room(self, more: int) -> None:
-        need = int(self.ents.meta[USED]) + more
+        need = int(self.ents.meta[USED]) + max(more - int(self.ents.meta[VACANT]), 0)
         if need > len(self.ents.keys):
             size = max(need, 2 * len(self.ents.keys))
             self.ents = self.ents._replace(
@@ -195,7 +238,8 @@ class Model:
             self.desk = self.desk._replace(entities=grown(self.desk.entities, size), alert_of=alerts)
         if need * 2 > len(self.ents.index_keys):
             size = 1 << int(np.ceil(np.log2(need * 3)))
-            self.ents = self.ents._replace(index_keys=np.zeros(size, np.uint64), index_slots=np.full(size, -1, np.int32))
+            index = {"index_keys": np.zeros(size, np.uint64), "index_slots": np.full(size, -1, np.int32)}
+            self.ents = self.ents._replace(**index)
             rebuild_index(self.ents.keys, int(self.ents.meta[USED]), self.ents.index_keys, self.ents.index_slots)
 
     def _rates(self, batch: Encoded, late: np.ndarray) -> np.ndarray:
@@ -246,15 +290,16 @@ class Model:
 
     def _absolute(self, columns: Columns, out: Out) -> np.ndarray:
         """Privileged or sensitive, rare enough, and borne out by two features of different families."""
-        self.ents.facts[columns.slot[columns.flags & FLAG_PRIVILEGED > 0], F_FLAGS] |= FLAG_KNOWN_PRIVILEGED
+        privileged = columns.flags & FLAG_PRIVILEGED > 0
         rare = out.tail >= self._absolute_bits
-        if not rare.any():
-            return rare
-        privileged = self.ents.facts[columns.slot, F_FLAGS] & FLAG_KNOWN_PRIVILEGED > 0
-        rare &= privileged | (columns.flags & FLAG_SENSITIVE > 0)
         for i in np.flatnonzero(rare):
-            families = {FAMILY[f] for f in np.flatnonzero(out.x[i] >= _WITNESS_BITS)}
-            rare[i] = len(families) >= _WITNESSES
+            slot = columns.slot[i]
+            rare[i] = (
+                columns.flags[i] & FLAG_SENSITIVE > 0
+                or self.ents.facts[slot, F_FLAGS] & FLAG_KNOWN_PRIVILEGED > 0
+                or privileged[: i + 1][columns.slot[: i + 1] == slot].any()
+            ) and len({FAMILY[f] for f in np.flatnonzero(out.x[i] >= _WITNESS_BITS)}) >= _WITNESSES
+        self.ents.facts[columns.slot[privileged], F_FLAGS] |= FLAG_KNOWN_PRIVILEGED
         return rare
 
     def _ring(
@@ -287,6 +332,8 @@ class Model:
             "ents": self.ents, "parents": self.parents, "calib": self.calib, "rates": self.rates, "desk": self.desk,
         }
         named = {f"{part}.{name}": getattr(v, name) for part, v in parts.items() for name in v._fields}
+        if self._runs is not None:
+            named["cold.runs"] = self._runs.listed()
         return named | {"vacant": self.vacant, "clock": self.clock}
 
     def restore(self, arrays: dict[str, np.ndarray]) -> None:
@@ -296,3 +343,5 @@ class Model:
             setattr(self, part, type(value)(*(np.array(arrays[f"{part}.{name}"]) for name in value._fields)))
         self.vacant = np.array(arrays["vacant"])
         self.clock = np.array(arrays["clock"])
+        if self._runs is not None and "cold.runs" in arrays:
+            self._runs.restore(arrays["cold.runs"])

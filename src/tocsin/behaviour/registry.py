@@ -7,10 +7,10 @@ import numpy as np
 from tocsin.behaviour.layout import F_FIRST, F_HOUR, F_TIMED, Entities
 from tocsin.behaviour.numeric import inlined, kernel
 
-__all__ = ["admit", "find_slots", "grown", "rebuild_index"]
+__all__ = ["BUMPED", "KNOWN", "USED", "VACANT", "admit", "find_slots", "grown", "rebuild_index"]
 
-USED, BUMPED, VACANT = 0, 1, 2
-"""Places in `Entities.meta`: slots ever given out, cells given out, slots given back."""
+USED, BUMPED, VACANT, KNOWN = 0, 1, 2, 3
+"""Places in `Entities.meta`: slots ever given out, cells given out, slots given back, entities known in all."""
 
 
 @inlined

@@ -1,0 +1,68 @@
+"""What must never change a score: how events are cut into batches, a snapshot in the middle, who is in memory."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tocsin.behaviour.registry import find_slots
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_batch_size_never_changes_a_score(street, seed):
+    events = street.events(3_000, seed)
+    once = street.told(street.model(), events, 3_000)
+    assert np.isfinite(once[:, 0]).mean() > 0.9
+    for step in (1, 7, 1_000):
+        np.testing.assert_array_equal(street.told(street.model(), events, step), once)
+
+
+def test_a_snapshot_in_the_middle_never_changes_a_score(street):
+    events = street.events(3_000, 3)
+    whole = street.told(street.model(), events, 500)
+    before, after = street.model(), street.model()
+    street.told(before, street.cut(events, 0, 1_500), 500)
+    after.restore({name: array.copy() for name, array in before.arrays().items()})
+    np.testing.assert_array_equal(street.told(after, street.cut(events, 1_500, 3_000), 500, 1_500), whole[1_500:])
+
+
+@pytest.mark.parametrize("step", [1, 40, 400])
+def test_who_is_in_memory_never_changes_a_score(street, tmp_path, step):
+    events = street.events(4_000, 4, subjects=300)
+    unlimited = street.told(street.model(), events, 400)
+    few = street.model(tmp_path / "cold", max_entities=50)
+    np.testing.assert_array_equal(street.told(few, events, step), unlimited)
+    assert len(list((tmp_path / "cold").glob("run-*"))) > 1
+    assert int(few.ents.meta[0]) < 50 + step
+    everyone = street.model()
+    street.told(everyone, events, 400)
+    assert few.population == everyone.population
+
+
+def test_a_crash_between_snapshots_goes_back_to_the_runs_of_the_snapshot(street, tmp_path):
+    events = street.events(6_000, 5, subjects=400)
+    unlimited = street.told(street.model(), events, 100)
+    first = street.model(tmp_path / "cold", max_entities=40)
+    street.told(first, street.cut(events, 0, 2_000), 100)
+    older = {name: array.copy() for name, array in first.arrays().items()}
+    street.told(first, street.cut(events, 2_000, 3_000), 100, 2_000)
+    newer = {name: array.copy() for name, array in first.arrays().items()}
+    street.told(first, street.cut(events, 3_000, 4_000), 100, 3_000)
+    for arrays, start in ((newer, 3_000), (older, 2_000)):
+        again = street.model(tmp_path / "cold", max_entities=40)
+        again.restore(arrays)
+        np.testing.assert_array_equal(
+            street.told(again, street.cut(events, start, 6_000), 100, start), unlimited[start:]
+        )
+
+
+def test_idle_profiles_are_found_again_by_name(street, tmp_path):
+    events = street.events(2_000, 6, subjects=200)
+    model = street.model(tmp_path / "cold", max_entities=30)
+    street.told(model, events, 50)
+    slots = np.empty(len(events.subject), np.int32)
+    assert find_slots(model.ents, events.subject, slots)
+    known = model.population
+    model.recall(events.subject)
+    assert not find_slots(model.ents, events.subject, slots)
+    assert model.population == known
