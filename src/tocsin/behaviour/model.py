@@ -96,6 +96,8 @@ class Model:
         self._bench = layout.new_bench()
         self.vacant = np.zeros(0, np.int32)
         self.clock = np.full(1, -np.inf)
+        self.newcomers = np.zeros(0, np.int64)
+        """Places in the last batch of the first events of entities not known before it."""
 
     def configure(self, settings: Settings) -> None:
         """Take on settings; from the next event on."""
@@ -181,14 +183,17 @@ class Model:
 
     def _slots(self, batch: Encoded) -> np.ndarray:
         slots = np.empty(len(batch.subject), np.int32)
+        self.newcomers = np.zeros(0, np.int64)
         if find_slots(self.ents, batch.subject, slots):
             fresh = slots < 0
-            unknown = np.unique(batch.subject[fresh])
+            unknown, first = np.unique(batch.subject[fresh], return_index=True)
             self._evict(len(unknown), slots[~fresh])
             back = self._runs.take(unknown) if self._runs is not None else None
             self._make_room(len(unknown))
             admit(self.ents, self.vacant, batch.subject, batch.hour, slots)
             self.ents.meta[KNOWN] += len(unknown)
+            new = np.ones(len(unknown), bool) if back is None else ~np.isin(unknown, back["keys"])
+            self.newcomers = np.sort(np.flatnonzero(fresh)[first[new]])
             if back is not None:
                 self._take_back(back)
             if self._fixed:
