@@ -213,6 +213,22 @@ class Model:
             self.ents.meta[KNOWN] += count
             self._take_back(back)
 
+    def forget(self, subject: int, *, lasting: bool = True) -> None:
+        """Drop the profile of a subject (its keyed hash); `lasting` rewrites idle profiles on disk too."""
+        key, slots = np.array([subject], np.uint64), np.empty(1, np.int32)
+        self.recall(key)
+        if lasting and self._runs is not None:
+            self._runs.forget(key)
+        if not find_slots(self.ents, key, slots):
+            freeze(self.ents, self.desk, slots.astype(np.int64))
+            self.vacant = vacated(self.ents, self.vacant, slots.astype(np.int64))
+            self.ents.meta[KNOWN] -= 1
+
+    def purge(self) -> None:
+        """Remove from disk the idle profiles that only earlier snapshots count on."""
+        if self._runs is not None:
+            self._runs.purge()
+
     def _evict(self, more: int, here: np.ndarray) -> None:
         """Let the entities seen longest ago go to disk, a quarter at a time, when there are too many with `more`."""
         resident = int(self.ents.meta[USED]) - int(self.ents.meta[VACANT])

@@ -137,6 +137,24 @@ class Runs:
         if len(self._live) > _MOST_RUNS:
             self._merge()
 
+    def forget(self, keys: NDArray[np.uint64]) -> None:
+        """Write what is live anew without `keys`; `purge` removes the rest once no snapshot counts on it."""
+        held = [run for run in self._live if (run.find(keys) >= 0).any()]
+        if not held:
+            return
+        newest_first = self._live[::-1]
+        every = np.concatenate([run.keys for run in newest_first])
+        which = np.repeat(np.arange(len(newest_first)), [len(run.keys) for run in newest_first])
+        place = np.concatenate([np.arange(len(run.keys)) for run in newest_first])
+        kept, right = np.unique(every, return_index=True)
+        right = right[~np.isin(kept, keys)]
+        self._live = [self._gather(newest_first, which[right], place[right])] if len(right) else []
+
+    def purge(self) -> None:
+        """Remove all runs that the newest snapshot does not count on."""
+        self._kept = self._kept[:1]
+        self._sweep()
+
     def _path(self, number: int) -> Path:
         return self._folder / f"run-{number:08d}"
 
