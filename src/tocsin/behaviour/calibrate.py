@@ -30,9 +30,9 @@ BIN_BITS = 0.125
 TOTAL_BIN = 0.5
 """Width of a bin of a whole event's bits (the power 2/3 of the sum): 128 are covered."""
 _PSEUDO = 4.0
-_PRIOR_SLOPE = 0.5
-"""Bits that a raw bit is worth where nothing is known."""
-_TOTAL_SLOPE = 0.5
+_PRIOR_SLOPE = 0.25
+"""Bits that a raw bit is worth where nothing is known; little, so that a young system does not ring."""
+_TOTAL_SLOPE = 0.25
 _BEYOND = 0.1
 _PRIOR = _PSEUDO * 2.0 ** (-_PRIOR_SLOPE * BIN_BITS * (np.arange(BINS) + 0.5))
 _TOTAL_PRIOR = _PSEUDO * 2.0 ** (-_TOTAL_SLOPE * TOTAL_BIN * np.arange(BINS + 1.0))

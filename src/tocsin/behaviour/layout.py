@@ -78,7 +78,9 @@ F_OFFSET: Final = 9
 F_EVENTS: Final = 10
 F_TIMED: Final = 11
 """Last hour that the circles of time have counted."""
-FACT_WIDTH: Final = 12
+F_RARE_NOW: Final = 12
+"""Features (bits; the last is the whole event) of which calibration has counted a rare value in this hour."""
+FACT_WIDTH: Final = 13
 
 FLAG_KNOWN_PRIVILEGED: Final = 1
 FLAG_FIXED_GROUP: Final = 2

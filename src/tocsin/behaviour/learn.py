@@ -17,6 +17,7 @@ from tocsin.behaviour.layout import (
     F_GROUP_HOUR,
     F_GROUP_NEXT,
     F_HOUR,
+    F_RARE_NOW,
     F_TIMED,
     HALF_HOURS,
     R_HOURS,
@@ -60,6 +61,7 @@ def wake(ents, parents, limits, slot, hour):  # noqa: ANN001, ANN201 - typed by 
     row[R_VOLUME_NOW] = 0
     facts[F_HOUR] = hour
     facts[F_EVENTS_NOW] = 0
+    facts[F_RARE_NOW] = 0
     if facts[F_GROUP] != facts[F_GROUP_NEXT] and (
         facts[F_GROUP] == 0 or hour - facts[F_GROUP_HOUR] >= limits.refresh_h
     ):

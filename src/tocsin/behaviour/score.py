@@ -39,6 +39,7 @@ from tocsin.behaviour.layout import (
     F_GROUP,
     F_LOG_SIZE,
     F_OFFSET,
+    F_RARE_NOW,
     FACTS_FROM,
     R_N,
     R_SIZE,
@@ -63,6 +64,8 @@ __all__ = ["score"]
 
 _COUNTED_AN_HOUR = 64
 """Events of one entity in one hour that calibration counts; a flood must not make itself ordinary."""
+_RARE_BITS = 6.0
+"""Bits from which calibration counts an entity once an hour, feature by feature; so a flood stays rare."""
 _OWNED = 0.75
 """Units from which a value is weighed by the entity's own use alone; below, its parents are asked."""
 _AHEAD = 6
@@ -161,7 +164,7 @@ def _quantities(ents, parents, cols, i, raw, facts):  # noqa: ANN001, ANN202, PL
 
 @inlined
 def _known(row, feature):  # noqa: ANN001, ANN202 - inlined; typed by numba
-    """How many units the entity has of what this feature looks at."""
+    """How many units the entity has of what this feature looks at; rates allow for that in their own bits."""
     if feature < CATEGORICAL:
         return row[R_N + feature]
     if feature <= WEEKDAY:
@@ -170,14 +173,15 @@ def _known(row, feature):  # noqa: ANN001, ANN202 - inlined; typed by numba
         return row[R_SIZE + 3 * (feature - BYTES)]
     if feature == VOLUME:
         return row[R_SIZE + 9]
-    return row[R_N + ACTION]
+    return 0.0
 
 
 @part
 def _weigh(ents, calib, cols, out, i, raw):  # noqa: ANN001, ANN202, PLR0913 - typed by numba
     """Calibrate every feature, add the witnesses, calibrate the sum; count all of it for the hours to come.
 
-    Of the places an event came from only the rarest is a witness; so of the two ways to look at its amount.
+    Of the places an event came from only the rarest is a witness; so of the two ways to look at its amount. Features are
+    calibrated among entities known as well as this one, so their sum is comparable and is calibrated over all.
     """
     slot = cols.slot[i]
     row = ents.rows[slot]
@@ -191,7 +195,9 @@ def _weigh(ents, calib, cols, out, i, raw):  # noqa: ANN001, ANN202, PLR0913 - t
         if raw[feature] >= 0:
             stratum = stratum_of(_known(row, feature))
             x = max(look_up(calib.table[kind, stratum, feature], raw[feature]), 0.0)
-            if counts:
+            rare = np.int32(x >= _RARE_BITS) << feature
+            if counts and not rare & ents.facts[slot, F_RARE_NOW]:
+                ents.facts[slot, F_RARE_NOW] |= rare
                 calib.pending[kind, stratum, feature, bin_of(raw[feature], BIN_BITS)] += 1
                 calib.dirty[kind, stratum] = 1
         out.x[i, feature] = x
@@ -208,14 +214,15 @@ def _weigh(ents, calib, cols, out, i, raw):  # noqa: ANN001, ANN202, PLR0913 - t
     amount = AMOUNT if out.x[i, AMOUNT] >= out.x[i, KIND_AMOUNT] else KIND_AMOUNT
     out.x[i, AMOUNT + KIND_AMOUNT - amount] = 0.0
     total += calib.weights[kind, amount] * witness(float(out.x[i, amount]))
-    stratum = stratum_of(row[R_N + ACTION])
     spread = np.cbrt(total) ** 2
     out.known[i] = row[R_N + ACTION]
     out.surprise[i] = total
-    out.tail[i] = max(look_up_total(calib.table[kind, stratum, FEATURE_COUNT], spread), 0.0)
-    if counts:
-        calib.pending[kind, stratum, FEATURE_COUNT, bin_of(spread, TOTAL_BIN)] += 1
-        calib.dirty[kind, stratum] = 1
+    out.tail[i] = max(look_up_total(calib.table[kind, 0, FEATURE_COUNT], spread), 0.0)
+    rare = np.int32(out.tail[i] >= _RARE_BITS) << FEATURE_COUNT
+    if counts and not rare & ents.facts[slot, F_RARE_NOW]:
+        ents.facts[slot, F_RARE_NOW] |= rare
+        calib.pending[kind, 0, FEATURE_COUNT, bin_of(spread, TOTAL_BIN)] += 1
+        calib.dirty[kind, 0] = 1
 
 
 @part
