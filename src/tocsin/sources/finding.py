@@ -66,8 +66,7 @@ def _expand(path: str) -> Iterator[Found]:
         if not matches:
             raise SourceError(f"no file matches `{path}`", hint="quote the pattern or check the folder")
         for match in matches:
-            if not Path(match).is_dir():
-                yield from _below(match, set(), 0)
+            yield from _below(match, set(), 0)
     else:
         raise SourceError(f"no such file or folder: `{path}`", hint="check the spelling; `-` reads standard input")
 

@@ -38,8 +38,10 @@ def test_folders_are_walked_by_name_and_names_stay_as_given(tmp_path, monkeypatc
     for name in ("logs/z", "logs/a", "logs/b/c"):
         (tmp_path / name).write_bytes(line())
     assert [f.source_file for f in find(["./logs"])] == ["./logs/a", "./logs/b/c", "./logs/z"]
-    assert [f.source_file for f in find(["logs/*"])] == ["logs/a", "logs/z"]
+    assert [f.source_file for f in find(["logs/*"])] == ["logs/a", "logs/b/c", "logs/z"]
     assert [f.source_file for f in find(["logs/**"])] == ["logs/a", "logs/b/c", "logs/z"]
+    assert [f.source_file for f in find(["lo*"])] == ["logs/a", "logs/b/c", "logs/z"]
+    assert [f.source_file for f in find(["./l*/b"])] == ["./logs/b/c"]
     assert len(find(["logs", "logs/a"])) == 3
 
 
