@@ -38,7 +38,8 @@ __all__ = [
 
 KINDS: Final = 6
 STRATA: Final = 8
-RATE_WIDTH: Final = 6
+RATE_WIDTH: Final = 8
+"""32-bit words of a rate, its key included."""
 BINS: Final = 256
 GROUPS: Final = 256
 HALF_HOURS: Final = 48
@@ -212,17 +213,20 @@ class Limits(NamedTuple):
     """log2 of the most cells an entity may have."""
     refresh_h: int
     """An entity changes its learned group at most so often."""
+    most_uses: int
+    """Keys of `Parents` from which the older half is dropped; content, not memory, decides."""
+    most_rates: int
+    """Likewise keys of `Rates`."""
     calibration_kept: float
     """Weight that calibration keeps of what came before the hour just closed."""
 
 
 class Rates(NamedTuple):
-    """How fast things come: a subject, a pair, a target."""
+    """How fast things come: a subject, a pair, a target. One key is half a cache line."""
 
-    keys: np.ndarray
-    """uint64[2^n]"""
-    state: np.ndarray
-    """float64[2^n, RATE_WIDTH]: fast and slow count, elapsed seconds (decayed), last time, habit, most of this half day."""
+    table: np.ndarray
+    """uint64[2^n, 4]: the key, then six 32-bit words read through two views: five float32 and the last time, uint32
+    seconds since 1970."""
     meta: np.ndarray
     """int64[2]: keys used."""
 
@@ -276,7 +280,7 @@ def new_parents(places: int = 1 << 14) -> Parents:
 
 def new_rates(places: int = 1 << 14) -> Rates:
     """Nothing has come yet."""
-    return Rates(np.zeros(places, np.uint64), np.zeros((places, RATE_WIDTH)), np.zeros(2, np.int64))
+    return Rates(np.zeros((places, RATE_WIDTH // 2), np.uint64), np.zeros(2, np.int64))
 
 
 def first_weights() -> np.ndarray:

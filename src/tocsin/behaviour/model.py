@@ -27,9 +27,9 @@ from tocsin.behaviour.layout import (
     Out,
 )
 from tocsin.behaviour.numeric import rehash
-from tocsin.behaviour.parents import PARENT_SHIFT
+from tocsin.behaviour.parents import PARENT_SHIFT, newer_uses
 from tocsin.behaviour.portrait import portrait
-from tocsin.behaviour.rates import RATE_SHIFT, measure_rates
+from tocsin.behaviour.rates import larger, measure_rates, newer_half
 from tocsin.behaviour.registry import BUMPED, KNOWN, USED, VACANT, admit, find_slots, grown, rebuild_index
 from tocsin.behaviour.runs import Runs
 from tocsin.behaviour.score import score
@@ -50,6 +50,10 @@ _CALIBRATION_HALF_LIFE_H: Final = 14 * 24
 _WITNESS_BITS: Final = 4.0
 """Calibrated bits from which a feature counts as a witness of its own in the absolute rule."""
 _WITNESSES: Final = 2
+_MOST_USES: Final = 1 << 22
+"""Values of groups and of everyone that are held at most: 200 MB."""
+_MOST_RATES: Final = 1 << 22
+"""Subjects, pairs and targets whose rates are held at most: 270 MB."""
 
 
 class Observed(NamedTuple):
@@ -77,6 +81,8 @@ def limits_of(settings: Settings) -> Limits:
         release_days=int(b.release_days),
         max_log=int(np.log2(b.max_values)),
         refresh_h=int(b.group_refresh_h),
+        most_uses=_MOST_USES,
+        most_rates=_MOST_RATES,
         calibration_kept=float(2.0 ** (-1 / _CALIBRATION_HALF_LIFE_H)),
     )
 
@@ -267,16 +273,15 @@ class Model:
         rates = np.empty((len(late), 3, 3), np.float32)
         times = np.where(late, -1.0, batch.times_s)
         done = 0
-        while (done := measure_rates(self.rates, batch.rate_keys, times, rates, done)) < len(late):
-            self._grow_rates()
-        return rates
-
-    def _grow_rates(self) -> None:
-        old = self.rates
-        self.rates = old._replace(
-            keys=np.zeros(2 * len(old.keys), np.uint64), state=np.zeros((2 * len(old.keys), old.state.shape[1]))
-        )
-        rehash(old.keys, old.state, self.rates.keys, self.rates.state, RATE_SHIFT)
+        while True:
+            table = self.rates.table
+            states, lasts = table.view(np.float32), table.view(np.uint32)
+            most = self.limits.most_rates
+            done = measure_rates(self.rates, states, lasts, batch.rate_keys, times, rates, done, most)
+            if done == len(late):
+                return rates
+            full = int(self.rates.meta[0]) * 3 + 16 > len(table) * 2
+            self.rates = larger(self.rates) if full else newer_half(self.rates)
 
     def _score(self, columns: Columns) -> Out:
         m = len(columns.slot)
@@ -302,6 +307,8 @@ class Model:
         cells, bumped = self.ents.cells, int(self.ents.meta[1])
         if bumped + (4 << self.limits.max_log) > len(cells):
             self.ents = self.ents._replace(cells=grown(cells, len(cells) * 3 // 2 + (8 << self.limits.max_log)))
+        elif int(self.parents.meta[0]) > self.limits.most_uses:
+            self.parents = newer_uses(self.parents)
         else:
             old = self.parents
             keys = np.zeros(2 * len(old.keys), np.uint64)

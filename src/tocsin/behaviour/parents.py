@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from tocsin.behaviour.layout import GROUPS, HALF_HOURS, KINDS, WEEKDAYS
-from tocsin.behaviour.numeric import inlined, kernel, pair_key
+from tocsin.behaviour.layout import GROUPS, HALF_HOURS, KINDS, WEEKDAYS, Parents
+from tocsin.behaviour.numeric import inlined, kernel, pair_key, rehash
 
-__all__ = ["EPOCH_H", "PARENT_SHIFT", "UNIT", "add_use", "backed_off", "close_hours", "epoch_of"]
+__all__ = ["EPOCH_H", "PARENT_SHIFT", "UNIT", "add_use", "backed_off", "close_hours", "epoch_of", "newer_uses"]
 
 PARENT_SHIFT = 16
 """Which bits of a key choose its place."""
@@ -75,7 +75,7 @@ def backed_off(  # noqa: PLR0913 - one kernel's state, passed flat
 ) -> tuple[float, float]:
     """Probability that an entity of `group` uses `value`: group, then all, then what is new to everyone.
 
-    Interpolated Pitman-Yor with entity counts (Teh 2006; Kneser and Ney 1995). The second figure is how many entities of the
+    Interpolated Pitman-Yor with entity counts (Teh 2006; Kneser and Ney 1995). The second is how many entities of the
     group use it; of all, where there is no group.
     """
     everyone = _read(keys, counts, pair_key(value, np.uint64(feature)), hour) / UNIT
@@ -166,3 +166,13 @@ def close_hours(
                     sizes[k, s, m] >>= min(gone, 62)
     meta[1] = hour
     meta[2] = epoch_of(hour)
+
+
+def newer_uses(parents: Parents) -> Parents:
+    """Drop the half of all keys not asked about for longest: a rule that looks at the journal only."""
+    held = np.flatnonzero(parents.keys)
+    kept = held[np.lexsort((parents.keys[held], parents.counts[held, _HOUR]))[len(held) // 2 :]]
+    fresh = parents._replace(keys=np.zeros_like(parents.keys), counts=np.zeros_like(parents.counts))
+    rehash(parents.keys[kept], parents.counts[kept], fresh.keys, fresh.counts, PARENT_SHIFT)
+    fresh.meta[0] = len(kept)
+    return fresh

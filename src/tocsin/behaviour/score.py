@@ -269,7 +269,8 @@ def score(  # noqa: PLR0913 - the whole state, passed flat
     keys, places, raw, facts = bench
     block = 4 << limits.max_log
     for i in range(start, len(cols.slot)):
-        if ents.meta[1] + block > len(ents.cells) or parents.meta[0] * 3 + 128 > len(parents.keys) * 2:
+        held = parents.meta[0]
+        if ents.meta[1] + block > len(ents.cells) or held * 3 + 128 > len(parents.keys) * 2 or held > limits.most_uses:
             return i
         if i + _FAR < len(cols.slot):
             _look_far_ahead(ents, cols, i + _FAR)
