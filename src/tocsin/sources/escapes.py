@@ -10,6 +10,8 @@ from typing import Final
 import numpy as np
 from numba import njit
 
+from tocsin.sources.runs import REACH, copy_run, plain_run
+
 __all__ = ["FAILED", "escape_end", "gather"]
 
 FAILED: Final = -1
@@ -95,9 +97,26 @@ def unescaped(data, place, out, at):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
+def _copied(data, place, end, out, at):  # type: ignore[no-untyped-def]
+    """Copy up to the first backslash, a stride at a time; return where both go on."""
+    while place + REACH <= len(data) and place < end:
+        run = min(plain_run(data, place), end - place)
+        copy_run(out, at, data, place)
+        place += run
+        at += run
+        if run < REACH:
+            return place, at
+    while place < end and data[place] != _BACKSLASH:
+        out[at] = data[place]
+        place += 1
+        at += 1
+    return place, at
+
+
+@njit(cache=True, nogil=True)
 def gather(data, starts, ends, has):  # type: ignore[no-untyped-def]
     """Copy spans into Arrow's layout: offsets and bytes, escape sequences resolved."""
-    room = 0
+    room = REACH
     for row in range(len(has)):
         if has[row]:
             room += ends[row] - starts[row]
@@ -107,13 +126,11 @@ def gather(data, starts, ends, has):  # type: ignore[no-untyped-def]
     at = 0
     for row in range(len(has)):
         if has[row]:
-            place = starts[row]
-            while place < ends[row]:
+            place, end = np.int64(starts[row]), np.int64(ends[row])
+            while place < end:
                 if data[place] == _BACKSLASH:
                     place, at = unescaped(data, place, out, at)
                 else:
-                    out[at] = data[place]
-                    place += 1
-                    at += 1
+                    place, at = _copied(data, place, end, out, at)
         offsets[row + 1] = at
     return offsets, out[:at]

@@ -29,13 +29,13 @@ from tocsin.sources.source import HEAD_BYTES, head_of
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     import pyarrow as pa
 
     from tocsin.record import SetAside
     from tocsin.sources.enrichment import Enrichment
-    from tocsin.sources.mapping import Mapping
+    from tocsin.sources.mapping import Mapping as Reading
 
 __all__ = ["ALREADY_JOURNALED", "Gathering", "Journaled", "gather"]
 
@@ -74,6 +74,7 @@ class Gathering:
     ) -> None:
         self._inputs = inputs
         self._now = now
+        self._clocks: Mapping[str, datetime] = {}
         self._dead = dead
         self._orderer = Orderer(spill, memory_bytes)
         self._handout = Handout([i.report for i in inputs], {n: i.journaled for n, i in enumerate(inputs)}, enrichment)
@@ -95,6 +96,15 @@ class Gathering:
         """The first hundred records set aside."""
         return self._dead.examples
 
+    def continue_from(self, clocks: Mapping[str, datetime], dead_letter: Path) -> None:
+        """Before `batches`: read files, by digest, under the clock with which an earlier run began them.
+
+        A continued run must judge what lies in the future as the first one did. `dead_letter` is where records set
+        aside go in place of what `gather` was told.
+        """
+        self._clocks = clocks
+        self._dead.path = dead_letter
+
     def batches(self, rows: int = 65_536) -> Iterator[pa.RecordBatch]:
         """Yield every event not yet journaled, at most `rows` at a time."""
         try:
@@ -111,9 +121,8 @@ class Gathering:
     def _read(self, ordinal: int, one: _Input, choice: Choice) -> None:
         report = one.report
         modified = datetime.fromtimestamp(Path(one.found.path).stat().st_mtime, UTC)
-        intake = Intake(
-            report, ordinal, self._dead, now=self._now, modified=modified, again=lambda: open_stream(one.found)
-        )
+        now = self._clocks.get(report.digest, self._now)
+        intake = Intake(report, ordinal, self._dead, now=now, modified=modified, again=lambda: open_stream(one.found))
         stream = open_stream(one.found)
         try:
             for table in choice.read(stream, intake):
@@ -148,7 +157,7 @@ def gather(  # noqa: PLR0913 - what a run is told, all by name
     now: datetime,
     spill: Path,
     format: str | None = None,  # noqa: A002 - the word the command line uses
-    mapping: Path | Mapping | None = None,
+    mapping: Path | Reading | None = None,
     dead_letter: Path | None = None,
     memory_bytes: int = _MEMORY_BYTES,
     skip: Callable[[str], Journaled] | None = None,
@@ -178,7 +187,7 @@ def gather(  # noqa: PLR0913 - what a run is told, all by name
     )
 
 
-def _examine(one: _Input, known: dict[str, str], name: str | None, mapping: Mapping | None, spill: Path) -> None:
+def _examine(one: _Input, known: dict[str, str], name: str | None, mapping: Reading | None, spill: Path) -> None:
     """Name the content of one input and choose who reads it, or say why nobody does."""
     report = one.report
     if one.found.trouble is not None:
@@ -228,7 +237,7 @@ def _leave_out_journaled(one: _Input, journaled: Journaled) -> None:
         one.journaled = journaled
 
 
-def _refuse_nothing(inputs: list[_Input], mapping: Mapping | None) -> None:
+def _refuse_nothing(inputs: list[_Input], mapping: Reading | None) -> None:
     """Raise when not one input can be read, with the first reason."""
     if any(one.choice is not None or one.report.complete for one in inputs):
         return

@@ -34,7 +34,7 @@ class FileReport(msgspec.Struct, kw_only=True):
     source_file: str
     format: str | None = None
     digest: str = ""
-    """BLAKE2b-128 of the raw bytes, hexadecimal; empty when the file could not be read."""
+    """First 128 bits of SHA-256 of the raw bytes, hexadecimal; empty when the file could not be read."""
     read: int = 0
     """Events taken from it, duplicates and those journaled before included."""
     set_aside: int = 0
@@ -71,7 +71,7 @@ class DeadLetters:
     """
 
     def __init__(self, path: Path | None) -> None:
-        self._path = path
+        self.path = path
         self._file: TextIO | None = None
         self._bytes = 0
         self.count = 0
@@ -82,12 +82,12 @@ class DeadLetters:
         self.count += 1
         if len(self.examples) < MAX_EXAMPLES:
             self.examples.append(letter)
-        if self._path is None or self._bytes > MAX_DEAD_LETTER_BYTES:
+        if self.path is None or self._bytes > MAX_DEAD_LETTER_BYTES:
             return
         if self._file is None:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self._path.open("w", encoding="ascii")
-            self._path.chmod(0o600)
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self.path.open("w", encoding="ascii")
+            self.path.chmod(0o600)
         # ASCII only: whoever prints this file to a terminal must not run what an attacker put in a name.
         line = json.dumps(msgspec.to_builtins(letter), ensure_ascii=True)
         self._bytes += self._file.write(line + "\n")

@@ -17,6 +17,7 @@ from tocsin.errors import RecordError
 from tocsin.event import EVENT_SCHEMA, Event, to_batch
 from tocsin.sources.escapes import gather
 from tocsin.sources.lines import MAX_LINE_BYTES, Block, line_blocks
+from tocsin.sources.runs import REACH
 from tocsin.sources.scan import BOOL, FLOAT, INT, NESTED, TEXT, TIME, scan
 from tocsin.sources.source import Head, Source
 from tocsin.sources.tables import LINE
@@ -43,7 +44,7 @@ class _Layout:
         self.fields = [f for f in EVENT_SCHEMA if f.name not in _OWN]
         names = [f.name.rpartition(".")[2] for f in self.fields] + ["origin"]
         encoded = [name.encode() for name in names]
-        self.keys = np.frombuffer(b"".join(encoded), np.uint8)
+        self.keys = np.frombuffer(b"".join(encoded) + bytes(REACH), np.uint8)
         self.key_at = np.cumsum([0, *map(len, encoded)]).astype(np.int64)
         kinds = [_KIND_OF.get(f.type, TIME) for f in self.fields]
         self.kinds = np.array([*kinds, NESTED], np.int64)

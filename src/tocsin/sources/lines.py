@@ -25,6 +25,7 @@ __all__ = ["MAX_LINE_BYTES", "Block", "line_blocks", "plain_text", "record_block
 MAX_LINE_BYTES: Final = 1 << 20
 BLOCK_BYTES: Final = 4 << 20
 _EXCERPT_BYTES: Final = 200
+_NEWLINE: Final = 10
 _UTF16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -55,7 +56,7 @@ def plain_text(stream: Stream) -> Iterator[bytes]:
 def line_blocks(stream: Stream, intake: Intake) -> Iterator[Block]:
     """Cut a stream into blocks of whole lines."""
     number, size = 1, 0
-    parts: list[bytes] = []
+    parts: list[bytes | memoryview] = []
     for piece in _line_pieces(stream):
         if isinstance(piece, _Gap):
             if parts:
@@ -66,7 +67,7 @@ def line_blocks(stream: Stream, intake: Intake) -> Iterator[Block]:
             continue
         parts.append(piece)
         size += len(piece)
-        if size >= BLOCK_BYTES:
+        if size >= BLOCK_BYTES and piece[-1] == _NEWLINE:
             number = (block := _joined(number, parts)).first + block.count
             yield block
             parts, size = [], 0
@@ -80,28 +81,36 @@ class _Gap(msgspec.Struct, frozen=True):
     head: bytes
 
 
-def _joined(first: int, parts: list[bytes]) -> Block:
+def _joined(first: int, parts: list[bytes | memoryview]) -> Block:
     data = b"".join(parts)
-    return Block(first, to_utf8(data), data.count(b"\n"))
+    # Several times faster than `bytes.count`, and every byte of a replay passes here.
+    count = np.count_nonzero(np.frombuffer(data, np.uint8) == _NEWLINE)
+    return Block(first, to_utf8(data), int(count))
 
 
-def _line_pieces(stream: Stream) -> Iterator[bytes | _Gap]:
-    """Yield whole lines in pieces of about a chunk; in the place of a line too long, a gap."""
+def _line_pieces(stream: Stream) -> Iterator[bytes | memoryview | _Gap]:
+    """Yield text whose joined pieces, up to one that ends in a newline, are whole lines; for a line too long, a gap."""
     held, skipping = b"", False
     for chunk in plain_text(stream):
-        data = held + chunk
-        end = data.find(b"\n")
+        data = chunk
         if skipping:
-            held, data, skipping = b"", data[end + 1 :] if end >= 0 else b"", end < 0
             end = data.find(b"\n")
+            if end < 0:
+                continue
+            data, skipping = data[end + 1 :], False
         # Only the first line can be longer than a chunk: the others lie within one.
-        if (end if end >= 0 else len(data)) > MAX_LINE_BYTES:
-            yield _Gap(data[:_EXCERPT_BYTES])
-            skipping, data = end < 0, data[end + 1 :] if end >= 0 else b""
+        end = data.find(b"\n")
+        if len(held) + (end if end >= 0 else len(data)) > MAX_LINE_BYTES:
+            yield _Gap((held + data)[:_EXCERPT_BYTES])
+            held, skipping, data = b"", end < 0, data[end + 1 :] if end >= 0 else b""
         cut = data.rfind(b"\n") + 1
-        held = data[cut:]
         if cut:
-            yield data[:cut]
+            if held:
+                yield held
+            yield memoryview(data)[:cut]
+            held = data[cut:]
+        else:
+            held += data
     if held:
         yield held + b"\n"
 

@@ -11,7 +11,7 @@ import hashlib
 import lzma
 import zipfile
 import zlib
-from typing import TYPE_CHECKING, BinaryIO, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import zstandard
 
@@ -29,6 +29,7 @@ _ZSTD_FEED_BYTES: Final = 1 << 11
 _SUSPICION_BYTES: Final = 4 << 30
 _MAX_EXPANSION: Final = 1_100
 """More than gzip can reach; past `_SUSPICION_BYTES` such a file is a bomb, not a log."""
+_DIGEST_DIGITS: Final = 32
 _XZ_MEMORY_BYTES: Final = 1 << 28
 _BROKEN: Final = (OSError, EOFError, zlib.error, lzma.LZMAError, zstandard.ZstdError, zipfile.BadZipFile)
 
@@ -196,16 +197,12 @@ def open_stream(found: Found) -> Stream:
 
 
 def digest(found: Found) -> str:
-    """Name the content: BLAKE2b-128 of the raw bytes, for a zip member joined with the member's name."""
+    """Name the content: the first half of SHA-256 of the raw bytes, for a zip member joined with its name.
+
+    SHA-256 because processors compute it; every byte of a replay passes here before it is read.
+    """
     with open(found.path, "rb") as file:  # noqa: PTH123 - path as typed
-        hashed = _hash_file(file)
+        hashed = hashlib.file_digest(file, "sha256")
     if found.member is not None:
         hashed.update(b"\0" + found.member.encode("utf-8", "surrogateescape"))
-    return hashed.hexdigest()
-
-
-def _hash_file(file: BinaryIO) -> hashlib.blake2b:
-    hashed = hashlib.blake2b(digest_size=16)
-    while chunk := file.read(CHUNK_BYTES):
-        hashed.update(chunk)
-    return hashed
+    return hashed.hexdigest()[:_DIGEST_DIGITS]

@@ -19,6 +19,7 @@ import numpy as np
 from numba import njit
 
 from tocsin.sources.escapes import FAILED, escape_end
+from tocsin.sources.runs import REACH, common_run, plain_run
 from tocsin.sources.timestamps import NO_TIME, read_time
 
 __all__ = ["BOOL", "FLOAT", "INT", "NESTED", "TEXT", "TIME", "scan"]
@@ -30,7 +31,6 @@ BOOL: Final = 3
 TIME: Final = 4
 NESTED: Final = 5
 _UNKNOWN: Final = -1
-_GUESSES: Final = 64
 _MOST_DIGITS: Final = 18
 _QUOTE, _BACKSLASH, _OPEN, _CLOSE, _COMMA, _COLON = 34, 92, 123, 125, 44, 58
 _PLAIN: Final = np.array([c >= 32 and c not in (34, 92) for c in range(256)])
@@ -49,6 +49,11 @@ def _blank(data, at):  # type: ignore[no-untyped-def]
 def _string_end(data, at):  # type: ignore[no-untyped-def]
     """Return where the closing quote stands, from the first byte inside the quotes."""
     while True:
+        while at + REACH <= len(data):
+            run = plain_run(data, at)
+            at += run
+            if run < REACH:
+                break
         while _PLAIN[data[at]]:
             at += 1
         if data[at] == _QUOTE:
@@ -117,9 +122,12 @@ def _literal(data, at):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _is_key(data, at, end, keys, key_at, field):  # type: ignore[no-untyped-def]
-    if key_at[field + 1] - key_at[field] != end - at:
+    length = end - at
+    if key_at[field + 1] - key_at[field] != length:
         return False
-    for step in range(end - at):
+    if length <= REACH and at + REACH <= len(data):
+        return common_run(data, at, keys, key_at[field]) >= length
+    for step in range(length):
         if data[at + step] != keys[key_at[field] + step]:
             return False
     return True
@@ -131,7 +139,7 @@ def _line(data, at, line, keys, key_at, kinds, scopes, guesses, starts, ends, nu
     seen = np.uint64(0)
     given = np.uint64(0)
     scope = 0
-    nth = 0
+    before = len(kinds) + 1
     at = _blank(data, at)
     if data[at] != _OPEN:
         return FAILED, given
@@ -141,21 +149,18 @@ def _line(data, at, line, keys, key_at, kinds, scopes, guesses, starts, ends, nu
         if data[at] != _QUOTE:
             return FAILED, given
         key = at + 1
-        end = key
-        while data[end] != _QUOTE:
-            if data[end] == _BACKSLASH or data[end] < _SPACE:
-                return FAILED, given
-            end += 1
-        field = guesses[nth] if nth < _GUESSES else _UNKNOWN
+        end = _string_end(data, key)
+        if end == FAILED:
+            return FAILED, given
+        field = guesses[before]
         if field == _UNKNOWN or scopes[field] != scope or not _is_key(data, key, end, keys, key_at, field):
             field = _UNKNOWN
             for known in range(len(kinds)):
                 if scopes[known] == scope and _is_key(data, key, end, keys, key_at, known):
                     field = known
                     break
-            if nth < _GUESSES:
-                guesses[nth] = field
-        nth += 1
+            guesses[before] = field
+        before = field if field != _UNKNOWN else len(kinds)
         at = _blank(data, end + 1)
         if data[at] != _COLON:
             return FAILED, given
@@ -226,11 +231,13 @@ def _line(data, at, line, keys, key_at, kinds, scopes, guesses, starts, ends, nu
 def scan(data, keys, key_at, kinds, scopes, needed, starts, ends, numbers, given, good):  # type: ignore[no-untyped-def]
     """Read every line of `data` into the row of its number.
 
-    `keys[key_at[f]:key_at[f + 1]]` names field f, of `kinds[f]`, inside the nested object when `scopes[f]`.
+    `keys[key_at[f]:key_at[f + 1]]` names field f, of `kinds[f]`, inside the nested object when `scopes[f]`;
+    after the last key, `keys` goes on for `REACH` bytes.
     Text and floats come out as spans (`starts`, `ends`), the rest as `numbers`; `given[n]` holds a bit for
     each field that line n gave a value. `good[n]` is False for a line that needs a closer look.
     """
-    guesses = np.full(_GUESSES, _UNKNOWN, np.int64)
+    # What followed each key on the line before; the last two are an unknown key and the line's begin.
+    guesses = np.full(len(kinds) + 2, _UNKNOWN, np.int64)
     at = 0
     for line in range(len(good)):
         end, fields = _line(data, at, line, keys, key_at, kinds, scopes, guesses, starts, ends, numbers)
