@@ -13,6 +13,7 @@ from tocsin.behaviour.layout import BINS, STRATA
 from tocsin.behaviour.numeric import fast_log2, inlined, kernel
 
 __all__ = [
+    "BEND_BITS",
     "BIN_BITS",
     "TOTAL_BIN",
     "bin_of",
@@ -22,13 +23,15 @@ __all__ = [
     "refresh",
     "refresh_total",
     "stratum_of",
-    "witness",
+    "worth",
 ]
 
 BIN_BITS = 0.125
 """Width of a bin of one feature's raw bits: 32 bits are covered."""
 TOTAL_BIN = 0.5
 """Width of a bin of a whole event's bits (the power 2/3 of the sum): 128 are covered."""
+BEND_BITS = 8.0
+"""From here on verdicts may teach that a rare value counts for more than its witness."""
 _PSEUDO = 4.0
 _PRIOR_SLOPE = 0.25
 """Bits that a raw bit is worth where nothing is known; little, so that a young system does not ring."""
@@ -115,6 +118,6 @@ def close_calibration(hist: np.ndarray, pending: np.ndarray, table: np.ndarray, 
 
 
 @inlined
-def witness(x: float) -> float:
-    """What a feature adds to the whole: its calibrated bits to the power 3/2."""
-    return x * np.sqrt(x)
+def worth(weights: np.ndarray, x: float) -> float:
+    """Weigh a feature: its witness, the calibrated bits to the power 3/2, and each bit beyond the bend."""
+    return weights[0] * x * np.sqrt(x) + weights[1] * max(x - BEND_BITS, 0.0)

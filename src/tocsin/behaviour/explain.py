@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from tocsin.behaviour import features as f
+from tocsin.behaviour.calibrate import BEND_BITS
 from tocsin.record import Reason
 
 if TYPE_CHECKING:
@@ -121,10 +122,11 @@ def reasons(
 ) -> tuple[Reason, ...]:
     """Features in the order of their share in the surprise of one event.
 
-    `x` float[F] calibrated bits, `facts` float[F, 2] as the kernel captured them, `weights` float[F] of the event's
+    `x` float[F] calibrated bits, `facts` float[F, 2] as the kernel captured them, `weights` float[F, 2] of the event's
     kind, `extra` what past outcomes added, `row` the event by column name.
     """
-    parts = weights * np.asarray(x, np.float64) ** 1.5
+    bits = np.asarray(x, np.float64)
+    parts = weights[:, 0] * bits**1.5 + weights[:, 1] * np.maximum(bits - BEND_BITS, 0.0)
     whole = float(parts.sum()) + max(extra, 0.0)
     if whole <= 0:
         return ()

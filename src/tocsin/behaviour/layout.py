@@ -174,6 +174,8 @@ class Out(NamedTuple):
     """float64"""
     tail: np.ndarray
     """float64"""
+    fresh: np.ndarray
+    """float64: `tail` without what the entity showed before in the same hour; this adds up."""
     facts: np.ndarray
     """float32[m, FEATURE_COUNT, 2]: numbers behind the words, where `tail` reached `FACTS_FROM`."""
     known: np.ndarray
@@ -243,7 +245,7 @@ class Calibration(NamedTuple):
     dirty: np.ndarray
     """uint8[KINDS, STRATA]"""
     weights: np.ndarray
-    """float64[KINDS, FEATURE_COUNT]: what verdicts have taught; `first_weights` without any."""
+    """float64[KINDS, FEATURE_COUNT, 2]: what verdicts have taught, of a witness and beyond the bend."""
 
 
 def new_entities(slots: int = 1 << 10, places: int = 1 << 15) -> Entities:
@@ -284,11 +286,12 @@ def new_rates(places: int = 1 << 14) -> Rates:
 
 
 def first_weights() -> np.ndarray:
-    """float64[KINDS, FEATURE_COUNT]: what each feature counts for before any verdict."""
-    weights = np.ones((KINDS, FEATURE_COUNT))
+    """float64[KINDS, FEATURE_COUNT, 2]: what each feature counts for before any verdict; nothing beyond the bend."""
+    weights = np.zeros((KINDS, FEATURE_COUNT, 2))
+    weights[:, :, 0] = 1.0
     for kind, said in RELEVANCE.items():
         for feature, weight in said.items():
-            weights[KIND_NAMES.index(kind), feature] = weight  # type: ignore[arg-type] # a name, not a literal
+            weights[KIND_NAMES.index(kind), feature, 0] = weight  # type: ignore[arg-type] # a name, not a literal
     return weights
 
 

@@ -16,6 +16,7 @@ from tocsin.behaviour.cold import freeze, idle, places_needed, thaw, vacated
 from tocsin.behaviour.columns import FLAG_LATE, FLAG_PRIVILEGED, FLAG_SENSITIVE
 from tocsin.behaviour.features import ADDRESS, COUNTRY, FAMILY, FEATURE_COUNT
 from tocsin.behaviour.hashing import hash_text
+from tocsin.behaviour.feedback import Feedback
 from tocsin.behaviour.layout import (
     F_FLAGS,
     F_GROUP,
@@ -97,6 +98,7 @@ class Model:
         self.ents = layout.new_entities()
         self.parents = layout.new_parents()
         self.calib = layout.new_calibration()
+        self.feedback = Feedback()
         self.rates = layout.new_rates()
         self.desk = new_desk()
         self._bench = layout.new_bench()
@@ -173,7 +175,7 @@ class Model:
             sizes=batch.sizes,
             quantity=batch.quantity,
             rates=rates,
-            extra=extra if extra is not None else np.zeros(len(slots), np.float32),
+            extra=extra if extra is not None else self._outcomes(batch),
         )
         out = self._score(columns)
         absolute = self._absolute(columns, out)
@@ -289,6 +291,7 @@ class Model:
             x=np.zeros((m, FEATURE_COUNT), np.float32),
             surprise=np.empty(m),
             tail=np.empty(m),
+            fresh=np.empty(m),
             facts=np.empty((m, FEATURE_COUNT, 2), np.float32),
             known=np.zeros(m, np.float32),
         )
@@ -341,7 +344,7 @@ class Model:
         done = 0
         while True:
             done = ring(
-                self.desk, self.terms, first_seq, slots, batch.times_s, out.tail, absolute, stories,
+                self.desk, self.terms, first_seq, slots, batch.times_s, out.tail, out.fresh, absolute, stories,
                 accumulated, alert_seq, done,
             )
             if done == m:
@@ -351,6 +354,19 @@ class Model:
 
     def learn(self, batch: Encoded, x: np.ndarray, bad: np.ndarray, known_hour: int) -> None:
         """Let verdicts teach: `x` float32[n, F] is what was kept of the calibrated bits of these events."""
+        self.feedback.learn(
+            x=x,
+            values=batch.values,
+            subject=batch.subject,
+            kind=batch.kind,
+            hour=batch.hour,
+            bad=bad,
+            known_hour=known_hour,
+        )
+        self.calib.weights[:] = self.feedback.weights
+
+    def _outcomes(self, batch: Encoded) -> np.ndarray:
+        return self.feedback.extra(batch.values, batch.subject, batch.kind, batch.hour)
 
     # --- what survives
 
@@ -360,6 +376,7 @@ class Model:
             "ents": self.ents, "parents": self.parents, "calib": self.calib, "rates": self.rates, "desk": self.desk,
         }
         named = {f"{part}.{name}": getattr(v, name) for part, v in parts.items() for name in v._fields}
+        named |= {f"feedback.{name}": value for name, value in self.feedback.arrays().items()}
         if self._runs is not None:
             named["cold.runs"] = self._runs.listed()
         return named | {"vacant": self.vacant, "clock": self.clock}
@@ -369,6 +386,8 @@ class Model:
         for part in ("ents", "parents", "calib", "rates", "desk"):
             value = getattr(self, part)
             setattr(self, part, type(value)(*(np.array(arrays[f"{part}.{name}"]) for name in value._fields)))
+        told = "feedback."
+        self.feedback.restore({name.removeprefix(told): v for name, v in arrays.items() if name.startswith(told)})
         self.vacant = np.array(arrays["vacant"])
         self.clock = np.array(arrays["clock"])
         if self._runs is not None and "cold.runs" in arrays:

@@ -30,11 +30,13 @@ ROLES: Final = 4
 """Subject, counterparty, device, address."""
 WINDOWS: Final = 2
 OUTCOME_COUNT: Final = ROLES * WINDOWS
-"""Figures read for an event: bits above the base rate, of each role, over a short and a long memory."""
+"""Figures read for an event: two for each role."""
 DAYS: Final = 32
 _DAY_H: Final = 24
 _PLACE_SHIFT: Final = 20
 _MOST: Final = 65_535
+_PRIOR: Final = 0.25
+"""Outcomes at the base rate that every key is given to begin with."""
 _BAD, _ALL = 0, 1
 
 
@@ -118,7 +120,7 @@ def add_outcomes(table: Outcomes, keys: np.ndarray, bad: np.ndarray, day: int, s
 
 
 def pruned(table: Outcomes, most: int) -> Outcomes:
-    """A table with room again: twice as large, or, at `most` places, without the half that says least.
+    """Make room again: a table twice as large, or, at `most` places, without the half that says least.
 
     What says least depends on content alone: keys that were never bad, then those heard of longest ago.
     """
@@ -146,37 +148,54 @@ def _move(old: Outcomes, new: Outcomes, held: np.ndarray) -> None:
 
 
 @inlined
-def _bits_above(bad: float, every: float, base: float, prior: float) -> float:
+def _bits_above(bad: float, every: float, base: float) -> float:
     """Log-odds of a bad outcome above those of everybody, in bits; nothing below."""
-    odds = (bad + prior * base) / (every - bad + prior * (1.0 - base))
+    odds = (bad + _PRIOR * base) / (every - bad + _PRIOR * (1.0 - base))
     return max(fast_log2(odds) - fast_log2(base / (1.0 - base)), 0.0)
 
 
-@kernel
-def read_outcomes(
-    table: Outcomes, keys: np.ndarray, days: np.ndarray, fading: np.ndarray, prior: float, out: np.ndarray
+@inlined
+def _bits_of(  # noqa: PLR0913 - one ring, passed flat
+    days: np.ndarray, last: int, day: int, base: float, fading: np.ndarray, bits: np.ndarray
 ) -> None:
+    """Read one ring as of `day`: bits of the newest outcomes, and how far they stand above the long memory.
+
+    The short memory fades from the newest outcome known, not from today: what has not been contradicted stands.
+    """
+    newest = -1
+    bad = every = long_bad = long_every = 0.0
+    for age in range(max(day - last, 0), DAYS):
+        if day - age <= last - DAYS:
+            break
+        ring = days[(day - age) % DAYS]
+        if ring[_ALL] == 0:
+            continue
+        if newest < 0:
+            newest = age
+        bad += fading[0, age - newest] * ring[_BAD]
+        every += fading[0, age - newest] * ring[_ALL]
+        long_bad += fading[1, age] * ring[_BAD]
+        long_every += fading[1, age] * ring[_ALL]
+    if long_bad > 0:
+        bits[0] = _bits_above(bad, every, base)
+        bits[1] = max(bits[0] - _bits_above(long_bad, long_every, base), 0.0)
+
+
+@kernel
+def read_outcomes(table: Outcomes, keys: np.ndarray, days: np.ndarray, fading: np.ndarray, out: np.ndarray) -> None:
     """Fill `out[m, OUTCOME_COUNT]` with what was known up to and with the day given of each event.
 
-    `fading[WINDOWS, DAYS]` is the weight of what became known so many days ago.
+    For each role: bits of bad odds above everybody's, over the short memory; and by how many bits that is worse
+    than over the long one, for what turned bad lately. `fading[2, DAYS]` is the weight of what is so many days old.
     """
     base = (table.base[_BAD] + 1.0) / (table.base[_ALL] + 100.0)
     for i in range(len(keys)):
         for role in range(ROLES):
-            for window in range(WINDOWS):
-                out[i, role * WINDOWS + window] = 0.0
+            bits = out[i, role * WINDOWS : (role + 1) * WINDOWS]
+            bits[0] = 0.0
+            bits[1] = 0.0
             if keys[i, role] == 0:
                 continue
             place = _seek(table.keys, keys[i, role])
-            if table.keys[place] == 0:
-                continue
-            for window in range(WINDOWS):
-                bad, every = 0.0, 0.0
-                for age in range(max(days[i] - table.last[place], 0), DAYS):
-                    day = days[i] - age
-                    if day <= table.last[place] - DAYS:
-                        break
-                    bad += fading[window, age] * table.days[place, day % DAYS, _BAD]
-                    every += fading[window, age] * table.days[place, day % DAYS, _ALL]
-                if bad > 0:
-                    out[i, role * WINDOWS + window] = _bits_above(bad, every, base, prior)
+            if table.keys[place] != 0:
+                _bits_of(table.days[place], table.last[place], days[i], base, fading, bits)

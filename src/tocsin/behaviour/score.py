@@ -15,7 +15,7 @@ from tocsin.behaviour.calibrate import (
     look_up,
     look_up_total,
     stratum_of,
-    witness,
+    worth,
 )
 from tocsin.behaviour.cells import find_cell, home_cell
 from tocsin.behaviour.features import (
@@ -31,6 +31,7 @@ from tocsin.behaviour.features import (
     RATE_SUBJECT,
     VOLUME,
     WEEKDAY,
+    WITNESS,
 )
 from tocsin.behaviour.layout import (
     CELL_HOUR,
@@ -66,6 +67,8 @@ _COUNTED_AN_HOUR = 64
 """Events of one entity in one hour that calibration counts; a flood must not make itself ordinary."""
 _RARE_BITS = 6.0
 """Bits from which calibration counts an entity once an hour, feature by feature; so a flood stays rare."""
+_AGAIN = 0.5
+"""Weight that what was met before in the same hour has in what adds up."""
 _OWNED = 0.75
 """Units from which a value is weighed by the entity's own use alone; below, its parents are asked."""
 _AHEAD = 6
@@ -176,48 +179,78 @@ def _known(row, feature):  # noqa: ANN001, ANN202 - inlined; typed by numba
     return 0.0
 
 
-@part
-def _weigh(ents, calib, cols, out, i, raw):  # noqa: ANN001, ANN202, PLR0913 - typed by numba
-    """Calibrate every feature, add the witnesses, calibrate the sum; count all of it for the hours to come.
+@inlined
+def _met_already(ents, hours, slot, hour, places, feature):  # noqa: ANN001, ANN202, PLR0913 - inlined; typed by numba
+    """Whether what this feature shows was seen of the entity before in this hour: it is no new evidence."""
+    if feature < CATEGORICAL:
+        return places[feature] >= 0 and hours[places[feature], CELL_HOUR] >= hour
+    return feature <= WEEKDAY and ents.facts[slot, F_EVENTS_NOW] > 1
 
-    Of the places an event came from only the rarest is a witness; so of the two ways to look at its amount. Features are
-    calibrated among entities known as well as this one, so their sum is comparable and is calibrated over all.
+
+@part
+def _gauge(ents, calib, cols, i, raw, x, counts):  # noqa: ANN001, ANN202, PLR0913 - typed by numba
+    """Calibrated bits of every feature, counted for the hours to come."""
+    row = ents.rows[cols.slot[i]]
+    kind = cols.kind[i]
+    for feature in range(FEATURE_COUNT):
+        x[feature] = 0.0
+        if raw[feature] >= 0:
+            stratum = stratum_of(_known(row, feature))
+            x[feature] = max(look_up(calib.table[kind, stratum, feature], raw[feature]), 0.0)
+            rare = np.int32(x[feature] >= _RARE_BITS) << feature
+            if counts and not rare & ents.facts[cols.slot[i], F_RARE_NOW]:
+                ents.facts[cols.slot[i], F_RARE_NOW] |= rare
+                calib.pending[kind, stratum, feature, bin_of(raw[feature], BIN_BITS)] += 1
+                calib.dirty[kind, stratum] = 1
+
+
+@part
+def _weigh(ents, hours, calib, cols, out, i, hour, raw, places):  # noqa: ANN001, ANN202, PLR0913 - typed by numba
+    """Hear the witnesses: of the features that see the same thing only the rarest; then calibrate their sum.
+
+    `fresh` is the same with what was met before in this hour at half its weight: repeating adds less than more of it.
     """
     slot = cols.slot[i]
-    row = ents.rows[slot]
     kind = cols.kind[i]
     counts = ents.facts[slot, F_EVENTS_NOW] < _COUNTED_AN_HOUR
     ents.facts[slot, F_EVENTS_NOW] += counts
+    x = out.x[i]
+    _gauge(ents, calib, cols, i, raw, x, counts)
     total = float(cols.extra[i])
-    best_where = 0.0
+    fresh = total
+    best, best_fresh, heard = 0.0, 0.0, -1
     for feature in range(FEATURE_COUNT):
-        x = 0.0
-        if raw[feature] >= 0:
-            stratum = stratum_of(_known(row, feature))
-            x = max(look_up(calib.table[kind, stratum, feature], raw[feature]), 0.0)
-            rare = np.int32(x >= _RARE_BITS) << feature
-            if counts and not rare & ents.facts[slot, F_RARE_NOW]:
-                ents.facts[slot, F_RARE_NOW] |= rare
-                calib.pending[kind, stratum, feature, bin_of(raw[feature], BIN_BITS)] += 1
-                calib.dirty[kind, stratum] = 1
-        out.x[i, feature] = x
-        if ADDRESS <= feature <= COUNTRY:
-            best_where = max(best_where, x)
-        elif feature != AMOUNT and feature != KIND_AMOUNT:
-            total += calib.weights[kind, feature] * witness(x)
-    for feature in range(ADDRESS, COUNTRY + 1):
-        if best_where > 0 and out.x[i, feature] == np.float32(best_where):
-            total += calib.weights[kind, feature] * witness(best_where)
-            best_where = 0.0
+        told = worth(calib.weights[kind, feature], x[feature])
+        again = _met_already(ents, hours, slot, hour, places, feature)
+        best_fresh = max(best_fresh, _AGAIN * told if again else told)
+        if told > best:
+            if heard >= 0:
+                x[heard] = 0.0
+            best, heard = told, feature
         else:
-            out.x[i, feature] = 0.0
-    amount = AMOUNT if out.x[i, AMOUNT] >= out.x[i, KIND_AMOUNT] else KIND_AMOUNT
-    out.x[i, AMOUNT + KIND_AMOUNT - amount] = 0.0
-    total += calib.weights[kind, amount] * witness(float(out.x[i, amount]))
+            x[feature] = 0.0
+        if feature == FEATURE_COUNT - 1 or WITNESS[feature + 1] != WITNESS[feature]:
+            total += best
+            fresh += best_fresh
+            best, best_fresh, heard = 0.0, 0.0, -1
+    _conclude(ents, calib, cols, out, i, total, fresh, counts)
+
+
+@part
+def _conclude(ents, calib, cols, out, i, total, fresh, counts):  # noqa: ANN001, ANN202, PLR0913 - typed by numba
+    """How rare so much surprise is.
+
+    Features are calibrated among entities known as well as this one, so their sum is comparable and is calibrated
+    over all.
+    """
+    slot = cols.slot[i]
+    kind = cols.kind[i]
     spread = np.cbrt(total) ** 2
-    out.known[i] = row[R_N + ACTION]
+    edges = calib.table[kind, 0, FEATURE_COUNT]
+    out.known[i] = ents.rows[slot, R_N + ACTION]
     out.surprise[i] = total
-    out.tail[i] = max(look_up_total(calib.table[kind, 0, FEATURE_COUNT], spread), 0.0)
+    out.tail[i] = max(look_up_total(edges, spread), 0.0)
+    out.fresh[i] = max(look_up_total(edges, np.cbrt(fresh) ** 2), 0.0)
     rare = np.int32(out.tail[i] >= _RARE_BITS) << FEATURE_COUNT
     if counts and not rare & ents.facts[slot, F_RARE_NOW]:
         ents.facts[slot, F_RARE_NOW] |= rare
@@ -279,6 +312,7 @@ def score(  # noqa: PLR0913 - the whole state, passed flat
         if cols.flags[i] & _LATE:
             out.surprise[i] = np.nan
             out.tail[i] = np.nan
+            out.fresh[i] = np.nan
             continue
         hour = cols.hour[i]
         if hour > parents.meta[1]:
@@ -290,7 +324,7 @@ def score(  # noqa: PLR0913 - the whole state, passed flat
         wake(ents, parents, limits, slot, hour)
         _values(ents, words, hours, parents, limits, cols, i, hour, keys, places, raw, facts)
         _quantities(ents, parents, cols, i, raw, facts)
-        _weigh(ents, calib, cols, out, i, raw)
+        _weigh(ents, hours, calib, cols, out, i, hour, raw, places)
         if out.tail[i] >= FACTS_FROM:
             usual_hours(ents.rows[slot], facts[HOUR:])
             for feature in range(FEATURE_COUNT):
