@@ -66,7 +66,7 @@ def test_from_a_folder_of_logs_to_an_explained_alert(tocsin, logs, tmp_path):
     assert "\x1b" not in ran.out + ran.err
     assert "noise.bin: skipped: " in ran.err
     assert "read 966, scored 966, late 0, duplicate 0, set aside 1, filtered 0" in ran.err
-    assert "set-aside records, with reasons: tocsin-home/dead-letter.jsonl" in ran.err
+    assert "set-aside records, with reasons: tocsin-home/dead-letters/000000.jsonl" in ran.err
     scores = pq.read_table(tmp_path / "scores.parquet")
     assert scores.num_rows == 966
     night_scores = scores.filter([f.endswith("night.jsonl") for f in scores["source_file"].to_pylist()])

@@ -43,7 +43,7 @@ def show_entity(
     entity = checked_name(name)
     settings = opening.load_settings(config, {"home.path": home}).settings
     opening.home_at(settings)
-    with opening.open_engine(settings) as engine:
+    with opening.open_engine(settings, writer=False) as engine:
         records = engine.home.records
         portrait = Portrait(
             entity=entity,
@@ -69,15 +69,16 @@ def erase_entity(
 ) -> None:
     """Destroy the key of an entity's journaled events; this cannot be undone.
 
-    Alerts, findings, restrictions and audit rows that name it are emptied too.
+    Its profile and scores go, and alerts, findings, restrictions and audit rows that name it are emptied.
     """
     printer = Printer(output, as_json=as_json)
     entity = checked_name(name)
     if not yes:
         _ask(entity)
-    with opening.open_home(config, home, writer=True) as opened:
-        events = opened.journal.erase(entity)
-        opened.records.audit(by, "erase-ordered", {"events": events})  # whom it named must not stay in the audit
+    settings = opening.load_settings(config, {"home.path": home}).settings
+    opening.home_at(settings)
+    with opening.open_engine(settings) as engine:
+        events = engine.erase(entity, by)
     erased = {"entity": entity, "events": events}
     printer.one(erased, lambda p, e: p.line(f"{e['entity']}: erased, {events:,} journaled events with it"))
 

@@ -79,11 +79,12 @@ def load_entities(settings: Settings) -> Entities:
     return config.load_entities(Path(settings.entities.file)) if settings.entities.file else config.Entities()
 
 
-def open_engine(settings: Settings) -> Engine:
-    """Open the engine on the home, as its one writer."""
+def open_engine(settings: Settings, *, writer: bool = True) -> Engine:
+    """Open the engine on the home, as its one writer or as a reader beside it."""
     from tocsin.engine import Engine
 
-    return Engine.open(Path(settings.home.path), settings, entities=load_entities(settings), clock=now)
+    path = Path(settings.home.path)
+    return Engine.open(path, settings, entities=load_entities(settings), clock=now, writer=writer)
 
 
 def open_home(config: Path | None, home: Path | None, *, writer: bool = False) -> Home:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 import numpy as np
 
 from tocsin.config import Settings
+from tocsin.engine.erasure import Erasure, forget
+from tocsin.engine.learning import learn, learn_many
 from tocsin.errors import NotFound
 from tocsin.record import Restriction, Verdict
 
@@ -15,6 +17,9 @@ if TYPE_CHECKING:
     from tocsin.engine.loop import Engine
 
 __all__ = ["Controls", "Verdicts"]
+
+_SETTLED: Final = ("alerts", "behaviour", "respond")
+"""Sections of the settings that stand in the journal."""
 
 
 class _Lift(msgspec.Struct):
@@ -40,11 +45,14 @@ class Controls:
         self._engine = engine
         self.at_seq = 0
         """Controls applied since the last event: a snapshot says how many of them it holds already."""
+        self.unsaved = False
+        """Whether any was applied since the last snapshot."""
         self._settings: dict[str, Any] = {}
         self._groups: dict[str, str] = {}
 
     def state(self) -> dict[str, Any]:
         """Give what a snapshot keeps."""
+        self.unsaved = False
         return {"at_seq": self.at_seq, "settings": self._settings, "groups": self._groups}
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -52,20 +60,26 @@ class Controls:
         self.at_seq = int(state.get("at_seq", 0))
         self._settings = state.get("settings", {})
         if self._settings:
-            self._engine.model.configure(msgspec.convert(self._settings, Settings, strict=False))
+            self._engine.configure(msgspec.convert(self._settings, Settings, strict=False))
         self._groups = state.get("groups", {})
         self._engine.model.group(self._groups, self._engine.key)
 
     def write(self, kind: str, body: bytes) -> None:
-        """Journal a control record, then apply it."""
+        """Journal a control record behind all events observed so far, then apply it."""
+        self._engine.flush()
         self._engine.home.journal.append_control(kind, body)
         self._engine.home.journal.commit()
+        self.take(kind, body)
+
+    def take(self, kind: str, body: bytes) -> None:
+        """Apply a control record that stands in the journal."""
         self.apply(kind, body)
         self.at_seq += 1
+        self.unsaved = True
 
     def settle(self, settings: Settings, groups: dict[str, str]) -> None:
-        """Journal the settings that scores depend on, and the operator's groups, where they changed."""
-        scoring = {name: msgspec.to_builtins(getattr(settings, name)) for name in ("alerts", "behaviour")}
+        """Journal the settings that scores and restrictions depend on, and the operator's groups, where they changed."""
+        scoring = {name: msgspec.to_builtins(getattr(settings, name)) for name in _SETTLED}
         if scoring != self._settings:
             self.write("settings", msgspec.json.encode(scoring))
         if groups != self._groups:
@@ -76,19 +90,21 @@ class Controls:
         engine = self._engine
         if kind == "settings":
             self._settings = msgspec.json.decode(body)
-            engine.model.configure(msgspec.convert(self._settings, Settings, strict=False))
+            engine.configure(msgspec.convert(self._settings, Settings, strict=False))
         elif kind == "groups":
             self._groups = msgspec.json.decode(body)
             engine.model.group(self._groups, engine.key)
         elif kind == "verdict":
-            engine.learn(msgspec.json.decode(body, type=Verdict))
+            learn(engine, msgspec.json.decode(body, type=Verdict))
         elif kind == "verdicts":
             told = msgspec.msgpack.decode(body, type=Verdicts)
-            engine.learn_many(np.frombuffer(told.seqs, np.int64), np.frombuffer(told.bad, bool), told.known_hour)
+            learn_many(engine, np.frombuffer(told.seqs, np.int64), np.frombuffer(told.bad, bool), told.known_hour)
         elif kind == "lift":
             self._lift(msgspec.json.decode(body, type=_Lift))
         elif kind == "restrict":
             engine.story.responder.take(msgspec.json.decode(body, type=Restriction))
+        elif kind == "erase":
+            forget(engine, msgspec.json.decode(body, type=Erasure).subject)
 
     def _lift(self, lift: _Lift) -> None:
         try:

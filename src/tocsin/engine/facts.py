@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -11,8 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tocsin.config import Entities
+    from tocsin.event import Event
 
-__all__ = ["apply_facts", "peer_groups"]
+__all__ = ["apply_facts", "apply_facts_to_one", "peer_groups"]
 
 _ENTITY_COLUMNS: Final = ("subject", "counterparty")
 
@@ -50,6 +52,24 @@ def apply_facts(batch: pa.RecordBatch, entities: Entities) -> pa.RecordBatch:
         said = _mapped(batch.column("resource"), lambda v: sensitive.covers("", v) or None, pa.bool_())
         batch = _or(batch, "sensitive", said)
     return batch
+
+
+def apply_facts_to_one(event: Event, entities: Entities) -> Event:
+    """Do to one event what `apply_facts` does to a batch."""
+    sensitive = entities.sensitive
+    if not (entities.canonical or entities.entity or sensitive.actions or sensitive.resources):
+        return event
+    changes: dict[str, object] = {}
+    for name in _ENTITY_COLUMNS:
+        said = getattr(event, name)
+        if said is not None and said in entities.canonical:
+            changes[name] = entities.canonical[said]
+    facts = entities.entity.get(str(changes.get("subject", event.subject)))
+    if facts is not None and facts.privileged is not None:
+        changes["privileged"] = facts.privileged
+    if sensitive.covers(event.action, None) or (event.resource and sensitive.covers("", event.resource)):
+        changes["sensitive"] = True
+    return msgspec.structs.replace(event, **changes) if changes else event
 
 
 def peer_groups(entities: Entities) -> dict[str, str]:

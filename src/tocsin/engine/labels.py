@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Labels", "load_labels"]
 
 _HOUR_S: Final = 3_600
+_NEVER: Final = -(1 << 40)
 _US: Final = 1_000_000
 _TRUE_WORDS: Final = ("1", "true", "True", "yes", "bad", "fraud")
 
@@ -49,6 +50,8 @@ class Labels:
         self._bad = np.zeros(0, bool)
         self._known_s = np.zeros(0)
         self._matched = 0
+        self._hour = _NEVER
+        """Newest hour begun, by the time of events: labels are released when it rises, and only then."""
 
     @property
     def unmatched(self) -> int:
@@ -57,8 +60,7 @@ class Labels:
 
     def parts(self, batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
         """Cut a batch where a new hour begins."""
-        hours = batch.column("time").cast(pa.int64()).to_numpy() // (_HOUR_S * _US)
-        cuts = np.flatnonzero(np.diff(np.maximum.accumulate(hours))) + 1
+        cuts = np.flatnonzero(np.diff(np.maximum.accumulate(_hours(batch)))) + 1
         edges = [0, *cuts.tolist(), batch.num_rows]
         for start, stop in pairwise(edges):
             yield batch.slice(start, stop - start)
@@ -87,9 +89,12 @@ class Labels:
         self._known_s = np.concatenate([self._known_s, known_s])
 
     def release(self, engine: Engine, part: pa.RecordBatch) -> None:
-        """Journal and learn what was known before the hour in which `part` begins."""
-        if part.num_rows:
-            hour = int(part.column("time")[0].cast(pa.int64()).as_py() // (_HOUR_S * _US))
+        """Journal and learn what was known before a new hour, when `part` begins one.
+
+        INVARIANT: what is released where follows from the journal, never from where a batch or a run ends.
+        """
+        if part.num_rows and (hour := int(_hours(part)[0])) > self._hour:
+            self._hour = hour
             self._release(engine, hour)
 
     def _release(self, engine: Engine, hour: int) -> None:
@@ -112,6 +117,7 @@ class Labels:
         for entry in engine.home.journal.read():
             if isinstance(entry, Events):
                 self.meet(entry.batch, entry.first_seq)
+                self._hour = max(self._hour, int(_hours(entry.batch).max(initial=_NEVER)))
             elif isinstance(entry, Control) and entry.kind == "verdicts":
                 told = msgspec.msgpack.decode(entry.body, type=Verdicts)
                 learned.append(np.frombuffer(told.seqs, np.int64))
@@ -130,6 +136,11 @@ class Labels:
             self._names[name] = found
         found = self._names[name]
         return self._by_file[found] if found is not None else None
+
+
+def _hours(batch: pa.RecordBatch) -> NDArray[np.int64]:
+    hours: NDArray[np.int64] = batch.column("time").cast(pa.int64()).to_numpy() // (_HOUR_S * _US)
+    return hours
 
 
 def load_labels(path: Path, delay_s: float | None) -> Labels:

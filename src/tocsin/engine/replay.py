@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from pathlib import Path  # noqa: TC003 - msgspec reads the annotations at run time
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 import msgspec
 
 from tocsin.engine.labels import Labels, load_labels
+from tocsin.engine.run import Run, begin, end
 from tocsin.engine.scores import write_scores
 from tocsin.record import SEVERITIES
 from tocsin.sources import FileReport, gather
@@ -21,7 +23,8 @@ if TYPE_CHECKING:
 
     from tocsin.engine.loop import Engine
     from tocsin.record import Alert, Restriction
-    from tocsin.sources import Progress
+    from tocsin.sources import Gathering, Progress
+    from tocsin.store import Home
 
 __all__ = ["ReplayReport", "ReplayRequest", "Tell", "replay"]
 
@@ -59,7 +62,7 @@ class ReplayReport(msgspec.Struct, kw_only=True):
     set_aside: int
     filtered: int
     alerts: list[Alert]
-    """Most urgent first."""
+    """Those that took in events of these files, most urgent first; a run that continues another tells of both."""
     restrictions: list[Restriction]
     seconds: float
     dead_letter: Path
@@ -75,50 +78,59 @@ class _Count(msgspec.Struct):
 def replay(engine: Engine, request: ReplayRequest, progress: Tell | None) -> ReplayReport:
     """Observe every event of the request's inputs that this home has not read before."""
     began = time.monotonic()
-    first_seq = engine.home.journal.next_seq
-    dead_letter = engine.home.path / "dead-letter.jsonl"
-    gathering = gather(
-        request.paths,
-        format=request.format,
-        mapping=request.mapping,
-        enrichment=engine.enrichment,
-        now=engine.clock(),
-        dead_letter=dead_letter,
-        spill=engine.home.path / "spill",
-        skip=lambda digest: _journaled(engine, digest),
-        progress=_reading(progress) if progress else None,
-    )
-    for report in gathering.files:
-        if report.skipped is None:
-            engine.home.files.begin(report.digest, report.source_file, report.format or "")
+    engine.settle()
+    home, spill = engine.home, engine.home.path / "spill"
     labels = load_labels(request.labels, request.label_delay_s) if request.labels else None
-    if labels is not None:
-        labels.resume(engine)
-    count = _Count()
-    for batch in gathering.batches(engine.settings.behaviour.batch_rows):
-        _observe(engine, batch, labels, count)
-        if progress is not None:
-            progress("scoring", count.scored + count.late, sum(f.read for f in gathering.files))
+    shutil.rmtree(spill, ignore_errors=True)  # what a killed run left; nobody else writes to this home
+    try:
+        gathering = gather(
+            request.paths,
+            format=request.format,
+            mapping=request.mapping,
+            enrichment=engine.enrichment,
+            now=engine.clock(),
+            spill=spill,
+            skip=_Journaled(home).look_up,
+            progress=_reading(progress) if progress else None,
+        )
+        run = begin(home, gathering, engine.clock())
+        if labels is not None:
+            labels.resume(engine)
+        count = _Count()
+        for batch in gathering.batches(engine.settings.behaviour.batch_rows):
+            _observe(engine, batch, labels, count)
+            if progress is not None:
+                progress("scoring", count.scored + count.late, sum(f.read for f in gathering.files))
+    finally:
+        shutil.rmtree(spill, ignore_errors=True)
     if labels is not None:
         labels.finish(engine)
     engine.snapshot()
-    for report in gathering.files:
-        if report.skipped is None and report.complete:
-            engine.home.files.done(report.digest)
+    end(home, gathering)
     if request.scores is not None:
-        write_scores(engine.home, request.scores, [f.source_file for f in gathering.files])
-    return _report(engine, gathering.files, gathering.set_aside, count, labels, dead_letter, first_seq, began)
+        write_scores(home, request.scores, [f.digest for f in gathering.files if f.digest])
+    return _report(engine, gathering, count, labels, run, began)
 
 
 def _reading(tell: Tell) -> Callable[[Progress], None]:
     return lambda at: tell(at.phase, at.bytes_done, at.bytes_total)
 
 
-def _journaled(engine: Engine, digest: str) -> Literal["all"] | np.ndarray | None:
-    state = engine.home.files.state(digest)
-    if state == "done":
-        return "all"
-    return engine.home.journal.lines(digest) if state == "partial" else None
+class _Journaled:
+    """What the journal holds of the inputs; lines of files that were cut off are looked up once for all of them."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._lines: dict[str, np.ndarray] | None = None
+
+    def look_up(self, digest: str) -> Literal["all"] | np.ndarray | None:
+        """Answer `gather`: everything, these lines, or nothing."""
+        state = self._home.files.state(digest)
+        if state != "partial":
+            return "all" if state == "done" else None
+        if self._lines is None:
+            self._lines = self._home.journal.lines_of_partial()
+        return self._lines[digest]
 
 
 def _observe(engine: Engine, batch: pa.RecordBatch, labels: Labels | None, count: _Count) -> None:
@@ -139,28 +151,20 @@ def _urgency(alert: Alert) -> tuple[int, float, str]:
 
 
 def _report(  # noqa: PLR0913, PLR0917 - gathers what the steps counted
-    engine: Engine,
-    files: list[FileReport],
-    set_aside: int,
-    count: _Count,
-    labels: Labels | None,
-    dead_letter: Path,
-    first_seq: int,
-    began: float,
+    engine: Engine, gathering: Gathering, count: _Count, labels: Labels | None, run: Run, began: float
 ) -> ReplayReport:
-    alerts = engine.home.records.alerts()
-    started = {f.alert_id for f in engine.home.records.findings() if f.seq >= first_seq}
+    files = gathering.files
     return ReplayReport(
         files=files,
         read=sum(f.read for f in files),
         scored=count.scored,
         late=count.late,
         duplicates=sum(f.duplicates for f in files),
-        set_aside=set_aside,
+        set_aside=gathering.set_aside,
         filtered=sum(f.filtered for f in files),
-        alerts=sorted((alert for alert in alerts if alert.id in started), key=_urgency),
+        alerts=sorted(engine.home.records.alerts_since(run.first_seq), key=_urgency),
         restrictions=engine.home.records.restrictions(),
         seconds=time.monotonic() - began,
-        dead_letter=dead_letter,
+        dead_letter=run.dead_letter,
         unmatched_labels=labels.unmatched if labels is not None else 0,
     )

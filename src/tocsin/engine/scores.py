@@ -6,14 +6,12 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tocsin.errors import StoreError
-from tocsin.store import Events
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator
     from pathlib import Path
 
     from tocsin.store import Home
@@ -37,35 +35,34 @@ SCORE_SCHEMA: Final = pa.schema(
 )
 
 
-def _rows(home: Home, wanted: pa.Array) -> Iterator[pa.RecordBatch]:
-    for entry in home.journal.read():
-        if not isinstance(entry, Events):
-            continue
-        batch = entry.batch
-        mine = pc.is_in(batch.column("source_file"), value_set=wanted)
-        kept = np.flatnonzero(mine.to_numpy(zero_copy_only=False))
-        if not len(kept):
-            continue
-        scores = home.scores.read(entry.first_seq, entry.first_seq + batch.num_rows)
+def _rows(home: Home, files: Collection[int], first_seq: int) -> Iterator[pa.RecordBatch]:
+    wanted = np.fromiter(files, np.int32)
+    for entry in home.journal.read_files(files, first_seq):
+        kept = np.flatnonzero(np.isin(entry.files, wanted))
+        scores = home.scores.read(entry.first_seq, entry.first_seq + entry.batch.num_rows)
         bits = (scores.surprise[kept], scores.tail[kept], scores.accumulated[kept])
-        columns = [batch.column(name).take(kept) for name in _EVENT_COLUMNS]
+        batch = entry.batch.select(_EVENT_COLUMNS)
+        columns = (batch if len(kept) == len(entry.files) else batch.take(pa.array(kept))).columns
         late = scores.late[kept].astype(bool)
         columns += [pa.array(b.astype(np.float64), mask=late) for b in bits]
         columns.append(pa.array(scores.alert[kept].astype(bool)))
         yield pa.RecordBatch.from_arrays(columns, schema=SCORE_SCHEMA)
 
 
-def write_scores(home: Home, path: Path, source_files: Sequence[str]) -> None:
-    """Write one row an event of `source_files`, in the order in which they were scored.
+def write_scores(home: Home, path: Path, digests: Iterable[str]) -> None:
+    """Write one row an event of the files named by content, in the order in which they were scored.
 
-    Late events have null bits. The file appears whole or not at all.
+    Late events, and those of an erased subject, have null bits. The file appears whole or not at all.
     """
-    wanted = pa.array(sorted(set(source_files)), pa.string())
+    found = [place for digest in digests if (place := home.files.lookup(digest)) is not None]
+    files = {number for number, _ in found}
+    first_seq = min((first for _, first in found), default=0)
     part = path.with_name(path.name + ".part")
     try:
         with pq.ParquetWriter(part, SCORE_SCHEMA) as writer:
-            for rows in _rows(home, wanted):
+            for rows in _rows(home, files, first_seq):
                 writer.write_batch(rows)
         part.replace(path)
     except OSError as error:
+        part.unlink(missing_ok=True)
         raise StoreError(f"the scores could not be written to `{path}`: {error}", hint="choose another file") from error

@@ -2,6 +2,9 @@
 
 Everything here is rare, so it is plain Python over records. What it remembers goes into the snapshot as JSON, and
 ids follow from places in the journal, so scoring the same events again after a crash writes the same records.
+
+INVARIANT: what is decided depends on events and on the newest time up to and with each of them, never on where a
+batch ends: `take` is told that time, and `flush` only writes and makes room.
 """
 
 from __future__ import annotations
@@ -41,6 +44,10 @@ class Rung(msgspec.Struct, frozen=True, kw_only=True):
     absolute: bool
     privileged: bool
     sensitive: bool
+    now: datetime
+    """Newest time of any event up to and with this one."""
+    population: int
+    """Entities known, with this event's."""
 
 
 class _Memory(msgspec.Struct):
@@ -53,21 +60,27 @@ class Story:
 
     def __init__(self, settings: Settings, state: dict[str, Any] | None = None) -> None:
         state = state or {}
-        self._open_for = timedelta(hours=settings.alerts.mute_h + settings.alerts.story_h)
         self._memory = msgspec.convert(state.get("memory", {}), _Memory)
         self.responder = Responder(settings.respond, state.get("responder"))
+        self.configure(settings)
         self._findings: dict[str, Finding] = {}
         self._changed: dict[str, Alert] = {}
         self._restrictions: dict[str, Restriction] = {}
+
+    def configure(self, settings: Settings) -> None:
+        """Take on settings; from the next event on."""
+        self._settings = settings
+        self._open_for = timedelta(hours=settings.alerts.mute_h + settings.alerts.story_h)
+        self.responder.configure(settings.respond)
 
     def state(self) -> dict[str, Any]:
         """Everything remembered, as plain JSON values."""
         return {"memory": msgspec.to_builtins(self._memory), "responder": self.responder.state()}
 
-    def take(self, rung: Rung, population: int) -> Finding:
+    def take(self, rung: Rung) -> Finding:
         """Write one ringing event into its alert, its subject's risk and its subject's restrictions."""
         finding = _finding(rung)
-        self._join(finding, absolute=rung.absolute)
+        self._join(finding, rung.now, absolute=rung.absolute)
         evidence = Evidence(
             entity=finding.entity,
             cause=f"surprise: {finding.reasons[0].feature}" if finding.reasons else "surprise",
@@ -76,22 +89,24 @@ class Story:
             time=finding.time,
             expires=finding.time + _EVIDENCE_LIFE,
         )
-        held = keep((*self._memory.evidence.get(finding.entity, ()), evidence), finding.time)
+        held = keep((*self._memory.evidence.get(finding.entity, ()), evidence), rung.now)
         self._memory.evidence[finding.entity] = held
         for restriction in self.responder.respond(
             finding,
             privileged=rung.privileged,
             sensitive=rung.sensitive,
             absolute=rung.absolute,
-            risk=assess(finding.entity, held, finding.time),
-            now=finding.time,
-            population=population,
+            risk=assess(finding.entity, held, rung.now),
+            now=rung.now,
+            population=rung.population,
         ):
             self._restrictions[restriction.id] = restriction
         return finding
 
-    def _join(self, finding: Finding, *, absolute: bool) -> None:
+    def _join(self, finding: Finding, now: datetime, *, absolute: bool) -> None:
         alert = self._memory.alerts.get(finding.alert_id)
+        if alert is not None and self._over(alert, now):
+            alert = None
         grown = join_alert(alert, finding, absolute=absolute) if alert else open_alert(finding, absolute=absolute)
         if alert is None:
             grown = msgspec.structs.replace(grown, id=finding.alert_id)
@@ -100,26 +115,44 @@ class Story:
         if grown.findings <= _FINDINGS_KEPT:
             self._findings[finding.id] = finding
 
+    def _over(self, alert: Alert, now: datetime) -> bool:
+        return alert.last_time + self._open_for < now
+
     def risk(self, entity: str, now: datetime) -> Risk:
         """Where an entity stands."""
         return assess(entity, self._memory.evidence.get(entity, ()), now)
 
-    def flush(self, home: Home, now: datetime) -> None:
-        """Write what changed and forget what is over at `now`, the time of the newest event."""
+    def forget(self, entity: str) -> None:
+        """Drop all that is remembered of an entity."""
+        memory = self._memory
+        memory.evidence.pop(entity, None)
+        memory.alerts = {name: alert for name, alert in memory.alerts.items() if entity not in alert.entities}
+        self._findings = {name: f for name, f in self._findings.items() if f.entity != entity}
+        self._changed = {name: a for name, a in self._changed.items() if entity not in a.entities}
+        self._restrictions = {name: r for name, r in self._restrictions.items() if r.entity != entity}
+        self.responder.forget(entity)
+
+    def names(self) -> set[str]:
+        """Entities of which anything is remembered."""
+        bound = {entity for alert in self._memory.alerts.values() for entity in alert.entities}
+        return bound | set(self._memory.evidence) | self.responder.names()
+
+    def flush(self, home: Home | None, now: datetime) -> None:
+        """Write what changed (nowhere, for a reader) and make room: what is over at `now` counts no more."""
         for restriction in self.responder.expire(now):
             self._restrictions[restriction.id] = restriction
-        if self._findings:
+        if home is not None:
             home.records.put_findings(list(self._findings.values()))
-        if self._changed:
             home.records.put_alerts(list(self._changed.values()))
-        if self._restrictions:
             home.records.put_restrictions(list(self._restrictions.values()))
         self._findings, self._changed, self._restrictions = {}, {}, {}
-        self._memory.alerts = {
-            name: alert for name, alert in self._memory.alerts.items() if alert.last_time + self._open_for >= now
+        memory = self._memory
+        memory.alerts = {name: alert for name, alert in memory.alerts.items() if not self._over(alert, now)}
+        memory.evidence = {
+            name: held
+            for name, every in memory.evidence.items()
+            if (held := tuple(e for e in every if e.expires > now))
         }
-        held = ((name, keep(evidence, now)) for name, evidence in self._memory.evidence.items())
-        self._memory.evidence = {name: evidence for name, evidence in held if evidence}
 
 
 def _finding(rung: Rung) -> Finding:

@@ -92,6 +92,22 @@ class Responder:
         self._settings = settings
         self._memory = msgspec.convert(state, _Memory) if state else _Memory()
 
+    def configure(self, settings: RespondSettings) -> None:
+        """Take on settings; from the next finding on."""
+        self._settings = settings
+
+    def names(self) -> set[str]:
+        """Entities of which anything is remembered."""
+        guarded = {entity for lane in self._memory.guard.restricted.values() for entity in lane}
+        return guarded | set(self._memory.held) | set(self._memory.lifted)
+
+    def forget(self, entity: str) -> None:
+        """Drop all that is remembered of an entity."""
+        self._memory.held.pop(entity, None)
+        self._memory.lifted.pop(entity, None)
+        for lane in self._memory.guard.restricted.values():
+            lane.pop(entity, None)
+
     def state(self) -> dict[str, Any]:
         """Everything remembered, as plain JSON values for a snapshot; give it back to the constructor."""
         plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(self._memory))

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from tocsin.store.tables import FILES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -44,17 +44,25 @@ class FileRegistry:
 
     def begin(self, digest: str, source_file: str, format: str) -> None:  # noqa: A002 - the word for it
         """Say that a file is about to be journaled; one begun before keeps its number, place and first name."""
+        self.begin_all([(digest, source_file, format)])
+
+    def begin_all(self, files: Sequence[tuple[str, str, str]]) -> None:
+        """Say of many files, each a digest, a name and a format, what `begin` says of one."""
         with self._database.write() as connection:
-            known = connection.execute(sa.select(FILES.c.number).where(FILES.c.digest == digest)).scalar()
-            if known is None:
-                values = {"source_file": source_file, "digest": digest, "format": format, "state": "partial"}
-                connection.execute(
-                    FILES.insert().values(number=self._free(connection), first_seq=self._next_seq(), **values)
-                )
+            number = self._free(connection)
+            for digest, source_file, name in files:
+                if self._number(connection, digest) is None:
+                    values = {"source_file": source_file, "digest": digest, "format": name, "state": "partial"}
+                    connection.execute(FILES.insert().values(number=number, first_seq=self._next_seq(), **values))
+                    number += 1
+            begun = {source_file: self._number(connection, digest) for digest, source_file, _ in files}
+        self._begun |= {name: number for name, number in begun.items() if number is not None}
         self._load()
-        if (found := self.lookup(digest)) is not None:
-            self._begun[source_file] = found[0]
-            self._numbers[source_file] = found[0]
+
+    @staticmethod
+    def _number(connection: sa.Connection, digest: str) -> int | None:
+        number: int | None = connection.execute(sa.select(FILES.c.number).where(FILES.c.digest == digest)).scalar()
+        return number
 
     @staticmethod
     def _free(connection: sa.Connection) -> int:
@@ -62,8 +70,19 @@ class FileRegistry:
 
     def done(self, digest: str) -> None:
         """Say that all of a file is journaled; call it after the commit that made it so."""
+        self.done_all([digest])
+
+    def done_all(self, digests: Sequence[str]) -> None:
+        """Say of many files what `done` says of one."""
         with self._database.write() as connection:
-            connection.execute(FILES.update().where(FILES.c.digest == digest).values(state="done"))
+            for digest in digests:
+                connection.execute(FILES.update().where(FILES.c.digest == digest).values(state="done"))
+
+    def partial(self) -> dict[str, tuple[int, int]]:
+        """Files not wholly journaled, by digest: their number and the seq that was next when they were begun."""
+        query = sa.select(FILES.c.digest, FILES.c.number, FILES.c.first_seq).where(FILES.c.state == "partial")
+        with self._database.read() as connection:
+            return {row.digest: (row.number, row.first_seq) for row in connection.execute(query)}
 
     def state(self, digest: str) -> Literal["partial", "done"] | None:
         """How far a file got; `None` when it was never begun."""

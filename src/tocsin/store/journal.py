@@ -24,7 +24,7 @@ from tocsin.store.seal import check_batch, seal
 from tocsin.store.segment import segment_path
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
     from pathlib import Path
 
     import pyarrow as pa
@@ -237,7 +237,20 @@ class Journal:
         if found is None:
             return np.empty(0, np.int64)
         number, first_seq = found
-        return self._reader.lines(number, first_seq, self._until())
+        return self._reader.lines([number], first_seq, self._until())[number]
+
+    def lines_of_partial(self) -> dict[str, NDArray[np.int64]]:
+        """Give, in one pass, the lines already journaled of every file that is not wholly journaled, by digest."""
+        partial = self._files.partial()
+        if not partial:
+            return {}
+        first_seq = min(first for _, first in partial.values())
+        lines = self._reader.lines([number for number, _ in partial.values()], first_seq, self._until())
+        return {digest: lines[number] for digest, (number, _) in partial.items()}
+
+    def read_files(self, files: Collection[int], first_seq: int = 0) -> Iterator[Events]:
+        """Iterate over committed events from `first_seq` on, leaving out runs in which no row is of these files."""
+        return self._reader.of_files(files, first_seq, self._until())
 
     def erase(self, subject: str) -> int:
         """Destroy a subject's key, so that its rows read back as `erased`; returns how many rows those are.
@@ -246,6 +259,10 @@ class Journal:
         """
         self.commit()
         return self._erase(subject)
+
+    def seqs_of(self, subject: str) -> NDArray[np.int64]:
+        """Find the committed events of a subject by opening every row."""
+        return self._reader.seqs_of(subject, self._until())
 
     def rows_of(self, key_numbers: set[int]) -> int:
         """Count the committed rows that are sealed with any of these keys."""

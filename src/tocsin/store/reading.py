@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from bisect import bisect_left
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
@@ -20,7 +20,7 @@ from tocsin.store.seal import SEALED, open_sealed, sealed_schema
 from tocsin.store.segment import Entry, Segment, damaged, segment_path
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -38,13 +38,14 @@ class Events:
     """A run of events in `EVENT_SCHEMA`; row `i` has seq `first_seq + i`.
 
     `erased` marks rows whose key was destroyed, and is `None` where there are none.
-    `subject_hash` is what the writer gave with them (0 for erased rows).
+    `subject_hash` is what the writer gave with them (0 for erased rows), `files` the number of each row's file.
     """
 
     first_seq: int
     batch: pa.RecordBatch
     subject_hash: NDArray[np.uint64]
     erased: NDArray[np.bool_] | None = None
+    files: NDArray[np.int32] = field(default_factory=lambda: np.empty(0, np.int32))
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,21 +128,39 @@ class Reader:
         schema = sealed_schema(entry.head.mask)
         return pa.ipc.read_record_batch(pa.py_buffer(entry.payload), schema)
 
-    def lines(self, file: int, first_seq: int, until: Position) -> NDArray[np.int64]:
-        """Collect the lines of one file journaled from `first_seq` on; reads only what is in the clear."""
-        found = [np.empty(0, np.int64)]
+    def lines(self, files: Collection[int], first_seq: int, until: Position) -> dict[int, NDArray[np.int64]]:
+        """Collect the lines of each file journaled from `first_seq` on; reads only what is in the clear."""
+        found = {file: [np.empty(0, np.int64)] for file in files}
         for _, entry in self.entries(first_seq, until):
             if entry.head.type == EVENTS:
                 sealed = self.sealed(entry)
-                of_file = pa.array(sealed.column("file").to_numpy() == file)
-                found.append(sealed.column("line").filter(of_file).drop_null().to_numpy())
-        return np.concatenate(found)
+                numbers = sealed.column("file").to_numpy()
+                for file in found.keys() & set(np.unique(numbers).tolist()):
+                    lines = sealed.column("line").filter(pa.array(numbers == file))
+                    found[file].append(lines.drop_null().to_numpy())
+        return {file: np.concatenate(parts) for file, parts in found.items()}
+
+    def of_files(self, files: Collection[int], first_seq: int, until: Position) -> Iterator[Events]:
+        """Entries of events from `first_seq` on of which any stands in one of these files, whole."""
+        wanted = np.fromiter(files, np.int32)
+        for _, entry in self.entries(first_seq, until):
+            if entry.head.type == EVENTS and np.isin(self.sealed(entry).column("file").to_numpy(), wanted).any():
+                yield self._open_rows(entry, None)
 
     def rows_of(self, key_numbers: set[int], until: Position) -> int:
         """Count the rows sealed with any of these keys."""
         wanted = pa.array(sorted(key_numbers), pa.uint32())
         keys = (self.sealed(e).column("key") for _, e in self.entries(-1, until) if e.head.type == EVENTS)
         return sum(pc.sum(pc.is_in(k, value_set=wanted)).as_py() for k in keys)
+
+    def seqs_of(self, subject: str, until: Position) -> NDArray[np.int64]:
+        """Find the events whose subject reads as the one given."""
+        found = [np.empty(0, np.int64)]
+        for _, entry in self.entries(-1, until):
+            if entry.head.type == EVENTS:
+                named = pc.equal(self._open_rows(entry, None).batch.column("subject"), subject)
+                found.append(entry.head.seq + np.flatnonzero(named.to_numpy(zero_copy_only=False)))
+        return np.concatenate(found)
 
     def keys_of(self, subject: str, until: Position) -> set[int]:
         """Find the keys of all rows whose subject reads as the one given."""
@@ -164,7 +183,8 @@ class Reader:
         plain["source_line"] = sealed.column("line")
         batch = pa.RecordBatch.from_arrays([plain[f.name] for f in EVENT_SCHEMA], schema=EVENT_SCHEMA)
         hashes = np.ascontiguousarray(records[sealed.column("key").to_numpy(), :8]).view(np.uint64)[:, 0]
-        return Events(int(seqs[0]) if seqs.size else head.seq, batch, hashes, gone if gone.any() else None)
+        first = int(seqs[0]) if seqs.size else head.seq
+        return Events(first, batch, hashes, gone if gone.any() else None, sealed.column("file").to_numpy())
 
     def take(self, seqs: NDArray[np.int64], until: Position) -> pa.Table:
         """Rows of the given seqs, in the order given; raises `NotFound` for a seq not yet committed."""

@@ -103,6 +103,14 @@ class Records:
         with self._database.read() as connection:
             return [_alert(row) for row in connection.execute(query.limit(limit))]
 
+    def alerts_since(self, seq: int) -> list[Alert]:
+        """Alerts that took in any event from `seq` on, the latest first."""
+        took = sa.select(FINDINGS.c.alert_id).where(FINDINGS.c.seq >= seq)
+        query = sa.select(ALERTS.c.body, ALERTS.c.verdict).where(ALERTS.c.id.in_(took))
+        with self._database.read() as connection:
+            rows = connection.execute(query.order_by(ALERTS.c.last_time.desc(), ALERTS.c.id.desc()))
+            return [_alert(row) for row in rows]
+
     def alert(self, alert_id: str) -> Alert:
         """One alert; raises `NotFound`."""
         with self._database.read() as connection:

@@ -138,6 +138,21 @@ class Scores:
             raise
         self._held, self._held_bytes = [], 0
 
+    def blank(self, seqs: NDArray[np.int64]) -> None:
+        """Wipe the scores of events whose subject was erased: they read as late ones do, without bits."""
+        self._write()
+        kind = self._type
+        if kind is None:
+            return
+        row = np.zeros(1, kind)
+        for name in ("surprise", "tail", "accumulated"):
+            row[name] = np.nan
+        row["late"] = True
+        with disk("write the scores"):
+            for seq in seqs[seqs < self._on_disk()].tolist():
+                write_all(self._descriptor, [row.tobytes()], _HEAD.size + seq * kind.itemsize)
+            os.fsync(self._descriptor)
+
     def truncate(self, seq: int) -> None:
         """Forget the scores of events `seq` and later."""
         self._write()

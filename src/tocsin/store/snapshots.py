@@ -85,8 +85,11 @@ class Snapshots:
     def _numbers(self) -> list[int]:
         return sorted(int(p.name) for p in self._folder.glob("*") if _FOLDER.fullmatch(p.name))
 
-    def write(self, seq: int, arrays: dict[str, NDArray[Any]], meta: dict[str, Any]) -> None:
-        """Write the state as of event `seq`; on any failure the snapshots already there stay as they are."""
+    def write(self, seq: int, arrays: dict[str, NDArray[Any]], meta: dict[str, Any], *, alone: bool = False) -> None:
+        """Write the state as of event `seq`; on any failure the snapshots already there stay as they are.
+
+        `alone` removes all earlier ones, which hold what was to be forgotten.
+        """
         if not self._writer:
             raise StoreError("this home was opened for reading", hint="open it with `writer=True`")
         number = max(self._numbers(), default=0) + 1
@@ -103,7 +106,7 @@ class Snapshots:
             shutil.rmtree(beside, ignore_errors=True)
             raise
         sync_folder(self._folder)
-        for old in self._numbers()[:-_KEPT]:
+        for old in self._numbers()[: -1 if alone else -_KEPT]:
             shutil.rmtree(self._folder / f"{old:08d}", ignore_errors=True)
 
     def _write_array(self, folder: Path, name: str, array: NDArray[Any]) -> str:
