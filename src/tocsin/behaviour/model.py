@@ -14,9 +14,9 @@ from tocsin.behaviour import layout
 from tocsin.behaviour.budget import Terms, forget_stories, new_desk, ring
 from tocsin.behaviour.cold import freeze, idle, places_needed, thaw, vacated
 from tocsin.behaviour.columns import FLAG_LATE, FLAG_PRIVILEGED, FLAG_SENSITIVE
-from tocsin.behaviour.features import ADDRESS, COUNTRY, FAMILY, FEATURE_COUNT
-from tocsin.behaviour.hashing import hash_text
+from tocsin.behaviour.features import FAMILY, FEATURE_COUNT
 from tocsin.behaviour.feedback import Feedback
+from tocsin.behaviour.hashing import hash_text
 from tocsin.behaviour.layout import (
     F_FLAGS,
     F_GROUP,
@@ -29,6 +29,7 @@ from tocsin.behaviour.layout import (
 )
 from tocsin.behaviour.numeric import rehash
 from tocsin.behaviour.parents import PARENT_SHIFT, newer_uses
+from tocsin.behaviour.passing import mark_late, story_keys
 from tocsin.behaviour.portrait import portrait
 from tocsin.behaviour.rates import larger, measure_rates, newer_half
 from tocsin.behaviour.registry import BUMPED, KNOWN, USED, VACANT, admit, find_slots, grown, rebuild_index
@@ -183,11 +184,9 @@ class Model:
 
     def _late(self, times_s: np.ndarray) -> np.ndarray:
         """Further behind the newest event before it than the stated tolerance."""
-        if not len(times_s):
-            return np.zeros(0, bool)
-        newest = np.maximum.accumulate(np.maximum(times_s, self.clock[0]))
-        self.clock[0] = newest[-1]
-        return times_s < newest - self._late_s
+        late = np.empty(len(times_s), bool)
+        mark_late(times_s, self.clock, self._late_s, late)
+        return late
 
     def _slots(self, batch: Encoded) -> np.ndarray:
         slots = np.empty(len(batch.subject), np.int32)
@@ -321,16 +320,16 @@ class Model:
 
     def _absolute(self, columns: Columns, out: Out) -> np.ndarray:
         """Privileged or sensitive, rare enough, and borne out by two features of different families."""
-        privileged = columns.flags & FLAG_PRIVILEGED > 0
         rare = out.tail >= self._absolute_bits
-        for i in np.flatnonzero(rare):
-            slot = columns.slot[i]
+        for i in rare.nonzero()[0]:
+            slot, before = columns.slot[i], columns.flags[: i + 1][columns.slot[: i + 1] == columns.slot[i]]
             rare[i] = (
                 columns.flags[i] & FLAG_SENSITIVE > 0
                 or self.ents.facts[slot, F_FLAGS] & FLAG_KNOWN_PRIVILEGED > 0
-                or privileged[: i + 1][columns.slot[: i + 1] == slot].any()
+                or (before & FLAG_PRIVILEGED).any()
             ) and len({FAMILY[f] for f in np.flatnonzero(out.x[i] >= _WITNESS_BITS)}) >= _WITNESSES
-        self.ents.facts[columns.slot[privileged], F_FLAGS] |= FLAG_KNOWN_PRIVILEGED
+        if columns.flags.any():
+            self.ents.facts[columns.slot[columns.flags & FLAG_PRIVILEGED > 0], F_FLAGS] |= FLAG_KNOWN_PRIVILEGED
         return rare
 
     def _ring(
@@ -339,8 +338,8 @@ class Model:
         slots, extra = columns.slot, columns.extra
         m = len(slots)
         accumulated, alert_seq = np.empty(m, np.float32), np.empty(m, np.int64)
-        unusual = out.x[:, ADDRESS : COUNTRY + 1].max(axis=1, initial=0) >= _WITNESS_BITS
-        stories = np.where(unusual, batch.values[:, ADDRESS], np.uint64(0))
+        stories = np.empty(m, np.uint64)
+        story_keys(out.x, batch.values, _WITNESS_BITS, stories)
         done = 0
         while True:
             done = ring(

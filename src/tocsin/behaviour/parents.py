@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tocsin.behaviour.layout import GROUPS, HALF_HOURS, KINDS, WEEKDAYS, Parents
+from tocsin.behaviour.layout import HALF_HOURS, KINDS, WEEKDAYS, Parents
 from tocsin.behaviour.numeric import inlined, kernel, pair_key, rehash
 
 __all__ = ["EPOCH_H", "PARENT_SHIFT", "UNIT", "add_use", "backed_off", "close_hours", "epoch_of", "newer_uses"]
@@ -142,7 +142,7 @@ def close_hours(
 ) -> None:
     """Fold what is pending when the open hour moves on to `hour`, and halve for every epoch gone by."""
     gone = epoch_of(hour) - meta[2]
-    for g in range(GROUPS):
+    for g in range(meta[3] + 1):
         for f in range(totals.shape[1]):
             for pair in range(0, 4, 2):
                 totals[g, f, pair] += totals[g, f, pair + 1]

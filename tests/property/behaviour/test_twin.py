@@ -273,11 +273,16 @@ class Twin:
             beyond = max(bits - c.BIN_BITS * last, 0.0) * c._BEYOND
             x[feature] = max(self.tables[at][place] + beyond, 0.0)
             self.count(who, at, place, counts, x[feature] >= s._RARE_BITS)
-        for group in (WHERE, (f.AMOUNT, f.KIND_AMOUNT)):
-            best = max(group, key=lambda feature: x[feature])
-            for feature in set(group) - {best}:
+        told = [
+            w * bits**1.5 + v * max(bits - c.BEND_BITS, 0.0) for (w, v), bits in zip(self.weights[kind], x, strict=True)
+        ]
+        total = 0.0
+        for witness in sorted(set(f.WITNESS)):
+            heard = [feature for feature in range(f.FEATURE_COUNT) if f.WITNESS[feature] == witness]
+            best = max(heard, key=lambda feature: told[feature])
+            total += told[best]
+            for feature in set(heard) - {best}:
                 x[feature] = 0.0
-        total = sum(w * bits**1.5 for w, bits in zip(self.weights[kind], x, strict=True))
         spread = math.cbrt(total) ** 2
         at, place = (kind, 0, f.FEATURE_COUNT), spread / c.TOTAL_BIN
         table, k = self.tables[at], min(int(place), c.BINS - 1)
