@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tocsin.behaviour.features import FEATURE_COUNT
@@ -32,6 +32,7 @@ def _columns(terminals):
     }
 
 
+@settings(deadline=None, max_examples=50)
 @given(TOLD)
 def test_rarer_never_means_safer_and_the_past_never_clears(rows):
     feedback = learned(rows)
@@ -43,6 +44,7 @@ def test_rarer_never_means_safer_and_the_past_never_clears(rows):
     assert np.isfinite(extra).all()
 
 
+@settings(deadline=None, max_examples=50)
 @given(TOLD, st.randoms(use_true_random=False))
 def test_the_order_in_one_hour_does_not_change_the_rates(rows, rng):
     mixed = list(rows)
