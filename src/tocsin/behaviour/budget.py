@@ -23,6 +23,7 @@ _FIRST_TAU: Final = 10.0
 _LEAST_TAU: Final = 6.0
 _SHARE: Final = 0.005
 """Alerts are never asked for faster than one in two hundred events, however large the budget."""
+_LEAST_DRAIN: Final = 3.0
 LEAST_BITS: Final = 3.0
 """No event rings that is less surprising by itself, however much had gathered before it."""
 _DRAIN: Final = 2.0
@@ -86,7 +87,7 @@ def _tick(control: np.ndarray, time_s: float, per_day: float) -> None:
 @kernel
 def _accumulate(entity: np.ndarray, time_s: float, bits: float) -> float:
     gap = max(time_s - entity[_LAST], 0.0)
-    drain = max(LEAST_BITS, _DRAIN * entity[_MEAN])
+    drain = max(_LEAST_DRAIN, _DRAIN * entity[_MEAN])
     entity[_ACC] = max(0.0, entity[_ACC] * 2.0 ** (-gap / _LEAK_S) + bits - drain)
     entity[_LAST] = max(entity[_LAST], time_s)
     entity[_COUNT] = min(entity[_COUNT] + 1.0, _MEMORY)
@@ -148,6 +149,7 @@ def ring(  # noqa: PLR0913 - columns, passed flat
     slots: np.ndarray,
     times_s: np.ndarray,
     tails: np.ndarray,
+    fresh: np.ndarray,
     absolute: np.ndarray,
     story_keys: np.ndarray,
     accumulated: np.ndarray,
@@ -156,7 +158,7 @@ def ring(  # noqa: PLR0913 - columns, passed flat
 ) -> int:
     """Fill `accumulated` (bits) and `alert_seq`: -1, or the seq of the alert an event rings (its own) or joins.
 
-    `tails` is NaN for late events; `absolute` marks what always rings; `story_keys` is the address where it is
+    `tails` is NaN for late events; `fresh` is what adds up; `absolute` marks what always rings; `story_keys` is the address where it is
     unusual for its subject, else 0. Returns the first event not done, when stories must be forgotten first.
     """
     for i in range(start, len(slots)):
@@ -168,7 +170,7 @@ def ring(  # noqa: PLR0913 - columns, passed flat
             continue
         slot, time_s = slots[i], times_s[i]
         _tick(desk.control, time_s, terms.per_day)
-        level = _accumulate(desk.entities[slot], time_s, tails[i])
+        level = _accumulate(desk.entities[slot], time_s, fresh[i])
         accumulated[i] = level
         if not absolute[i] and (level < desk.control[_TAU] or tails[i] < LEAST_BITS):
             continue

@@ -10,8 +10,6 @@ from __future__ import annotations
 from typing import Final
 
 __all__ = [
-    "FEATURE_COUNT",
-    "RELEVANCE",
     "ACTION",
     "ADDRESS",
     "AGENT",
@@ -25,17 +23,20 @@ __all__ = [
     "FAMILIES",
     "FAMILY",
     "FEATURES",
+    "FEATURE_COUNT",
     "HOUR",
     "KIND_AMOUNT",
     "NETWORK",
     "RATE_PAIR",
     "RATE_SUBJECT",
     "RATE_TARGET",
+    "RELEVANCE",
     "RESOURCE",
     "SIZES",
     "SUBNET",
     "VOLUME",
     "WEEKDAY",
+    "WITNESS",
 ]
 
 ACTION, RESOURCE, COUNTERPARTY, ADDRESS, SUBNET, NETWORK, COUNTRY, AGENT, DEVICE = range(9)
@@ -75,13 +76,22 @@ FAMILY: Final = (0, 0, 1, 2, 2, 2, 2, 3, 3, 4, 4, 5, 5, 5, 5, 5, 6, 6, 6)
 """Index into `FAMILIES` of each feature."""
 
 _QUIET: Final = 0.1
+_BUSY: Final = {RATE_SUBJECT: 0.4, RATE_PAIR: 0.4}
 RELEVANCE: Final = {
+    "authentication": _BUSY,
+    "api": _BUSY,
+    "signup": _BUSY,
+    "change": _BUSY,
     "payment": {
         feature: _QUIET
         for feature in (ACTION, COUNTERPARTY, HOUR, WEEKDAY, VOLUME, RATE_SUBJECT, RATE_PAIR, RATE_TARGET)
-    }
+    },
 }
 """Weight that features have in a kind of event before any verdict; one where nothing is said.
 
-People pay whom they like when they like: at a till it is the amount, the device and the place that speak.
+People pay whom they like when they like: at a till it is the amount, the device and the place that speak. At work
+everybody has busy minutes, so an entity's own burst counts less than one against a target.
 """
+
+WITNESS: Final = (0, 1, 2, 3, 3, 3, 3, 4, 5, 6, 6, 7, 7, 7, 7, 7, 8, 8, 8)
+"""Features that see the same thing share a witness: only the rarest of them is heard."""

@@ -67,7 +67,7 @@ _COUNTED_AN_HOUR = 64
 """Events of one entity in one hour that calibration counts; a flood must not make itself ordinary."""
 _RARE_BITS = 6.0
 """Bits from which calibration counts an entity once an hour, feature by feature; so a flood stays rare."""
-_AGAIN = 0.5
+_AGAIN = 0.25
 """Weight that what was met before in the same hour has in what adds up."""
 _OWNED = 0.75
 """Units from which a value is weighed by the entity's own use alone; below, its parents are asked."""
@@ -208,7 +208,7 @@ def _gauge(ents, calib, cols, i, raw, x, counts):  # noqa: ANN001, ANN202, PLR09
 def _weigh(ents, hours, calib, cols, out, i, hour, raw, places):  # noqa: ANN001, ANN202, PLR0913 - typed by numba
     """Hear the witnesses: of the features that see the same thing only the rarest; then calibrate their sum.
 
-    `fresh` is the same with what was met before in this hour at half its weight: repeating adds less than more of it.
+    `fresh` is the same with what was met before in this hour at a quarter of its weight: repeating adds less than more of it.
     """
     slot = cols.slot[i]
     kind = cols.kind[i]

@@ -52,7 +52,7 @@ class BehaviourSettings(_Section, frozen=True):
     """An event at least this surprising for its entity teaches nothing until released."""
     release_days: Annotated[int, Meta(ge=1, le=366)] = 3
     """Distinct days on which a quarantined value must return before it is learned."""
-    absolute_bits: Bits = 12.0
+    absolute_bits: Bits = 13.0
     """Tail bits from which privileged or sensitive events are restricted, whatever the budget."""
     late_s: Annotated[int, Meta(ge=0, le=366 * 86_400)] = 3600
     """An event older than the newest one by more than this is late: kept and counted, not scored."""
