@@ -15,8 +15,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import maxminddb
 import msgspec
+import numpy as np
+import pyarrow as pa
 
 from tocsin.errors import ConfigError
+from tocsin.sources.dotted import plain_numbers
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,12 +57,16 @@ _LABELS: Final = tuple(
     )
 )
 """IANA special-purpose registries, RFC 6890 and its successors."""
-_V4_RANGES: Final = sorted(
-    (int(network[0]), int(network[-1]), label)
-    for network, label in _LABELS
-    if network.version == 4  # noqa: PLR2004 - IPv4
-)
-_V4_STARTS: Final = [start for start, _, _ in _V4_RANGES]
+
+
+def _ranges(version: int) -> tuple[list[int], list[tuple[int, int, str]]]:
+    ranges = sorted((int(n[0]), int(n[-1]), label) for n, label in _LABELS if n.version == version)
+    return [start for start, _, _ in ranges], ranges
+
+
+_RANGES: Final = {version: _ranges(version) for version in (4, 6)}
+_V4_STARTS: Final = np.array(_RANGES[4][0], np.int64)
+_V4_ENDS: Final = np.array([end for _, end, _ in _RANGES[4][1]], np.int64)
 _PLAIN_V4: Final = re.compile(r"^(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})$")
 
 
@@ -105,15 +112,22 @@ def unpad(text: str) -> str:
 def prefix_of(address: _Address) -> str:
     """Return the /16 or /48 around an address."""
     bits = 16 if address.version == 4 else 48  # noqa: PLR2004 - the version of the protocol
-    return str(ipaddress.ip_network((address, bits), strict=False))
+    rest = address.max_prefixlen - bits
+    return f"{type(address)(int(address) >> rest << rest)}/{bits}"
 
 
 def label_of(address: _Address) -> str | None:
     """Name the special range an address lies in; None for a global one."""
-    for network, label in _LABELS:
-        if address.version == network.version and address in network:
-            return label
-    return None
+    starts, ranges = _RANGES[address.version]
+    at = bisect_right(starts, int(address)) - 1
+    return ranges[at][2] if at >= 0 and int(address) <= ranges[at][1] else None
+
+
+@lru_cache(_CACHED)
+def _network_of(prefix: int, label: int) -> str:
+    """Name the /16 of an IPv4 address without a database; `label` is the special range, 0 for none."""
+    around = f"{prefix >> 8}.{prefix & 255}.0.0/16"
+    return f"{_RANGES[4][1][label - 1][2]} {around}" if label else around
 
 
 class AddressBook:
@@ -140,14 +154,42 @@ class AddressBook:
     def _of_v4(self, text: str, octets: tuple[int, int, int, int]) -> Place:
         """Do for plain IPv4, which is most of every log, what `_look_up` does for all, ten times faster."""
         number = octets[0] << 24 | octets[1] << 16 | octets[2] << 8 | octets[3]
-        prefix = f"{octets[0]}.{octets[1]}.0.0/16"
-        at = bisect_right(_V4_STARTS, number) - 1
-        if at >= 0 and number <= _V4_RANGES[at][1]:
-            return Place(text, f"{_V4_RANGES[at][2]} {prefix}")
-        if self._asn is None and self._country is None:
-            return Place(text, prefix)
+        (label,) = _labels(np.array([number])).tolist()
+        network = _network_of(number >> 16, label)
+        if label or (self._asn is None and self._country is None):
+            return Place(text, network)
         address = ipaddress.IPv4Address(number)
-        return Place(text, _system(self._asn, address) or prefix, _country(self._country or self._asn, address))
+        return Place(text, _system(self._asn, address) or network, _country(self._country or self._asn, address))
+
+    @property
+    def knows_countries(self) -> bool:
+        """Whether any database was given."""
+        return self._country is not None or self._asn is not None
+
+    def networks(self, texts: pa.StringArray, wanted: np.ndarray) -> pa.StringArray:
+        """Return the networks of many canonical addresses at once; null where none is wanted or known."""
+        index = np.full(len(texts), -1, np.int64)
+        names: list[str | None] = []
+        if self._asn is None:
+            numbers = plain_numbers(texts)
+            rows = np.flatnonzero(wanted & (numbers >= 0))
+            found, index[rows] = np.unique((numbers[rows] >> 16) << 8 | _labels(numbers[rows]), return_inverse=True)
+            names = [_network_of(key >> 8, key & 255) for key in found.tolist()]
+        rest = np.flatnonzero(wanted & (index < 0))
+        index[rest] = np.arange(len(names), len(names) + len(rest))
+        names += [self.place(text).network for text in texts.take(pa.array(rest)).to_pylist()]
+        return pa.array(names, pa.string()).take(pa.array(index, mask=index < 0))
+
+    def countries(self, texts: pa.StringArray, wanted: np.ndarray) -> pa.StringArray:
+        """Return the countries of many canonical addresses at once; null where none is wanted or known."""
+        pairs = zip(texts.to_pylist(), wanted.tolist(), strict=True)
+        return pa.array([self.place(text).country if want else None for text, want in pairs], pa.string())
+
+
+def _labels(numbers: np.ndarray) -> np.ndarray:
+    """Return the special range of each IPv4 number, counted from 1; 0 for a global one."""
+    at = np.searchsorted(_V4_STARTS, numbers, "right")
+    return np.where((at > 0) & (numbers <= _V4_ENDS[at - 1]), at, 0)
 
 
 def _octets(text: str) -> tuple[int, int, int, int] | None:

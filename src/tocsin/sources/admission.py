@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tocsin.event import EVENT_SCHEMA, KINDS, OUTCOMES
+from tocsin.sources.tables import whole_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,6 +37,8 @@ _CLOSED: Final = tuple(
 )
 """Fields with a closed list of values."""
 _COUNTS: Final = ("bytes_in", "bytes_out", "count")
+_OWN: Final = ("source_file", "source_line")
+Columns = dict[str, pa.Array]
 
 
 def tie_of(ordinal: int, lines: np.ndarray) -> np.ndarray:
@@ -53,58 +56,59 @@ def admit(table: pa.Table, intake: Intake) -> pa.Table:
 
     `table` holds any of the event's columns and `source_line`. Columns without a value are left out.
     """
-    table = table.combine_chunks()
+    columns = whole_columns(table)
     bad = np.zeros(len(table), bool)
-    for mask, reason in _faults(table, intake.now):
-        fresh = mask & ~bad
+    for fault, reason in _faults(columns, len(table), intake.now):
+        if not fault.true_count:
+            continue
+        fresh = _numpy(fault) & ~bad
         if fresh.any():
             _set_aside(table, np.flatnonzero(fresh), reason, intake)
             bad |= fresh
     if bad.any():
-        table = table.filter(pa.array(~bad))
-    intake.report.read += len(table)
-    return _shaped(table, intake.ordinal)
+        kept = pa.array(~bad)
+        columns = {name: column.filter(kept) for name, column in columns.items()}
+    intake.report.read += len(table) - int(bad.sum())
+    return _shaped(columns, intake.ordinal)
 
 
-def _faults(table: pa.Table, now: datetime) -> Iterator[tuple[np.ndarray, str]]:
+def _faults(columns: Columns, rows: int, now: datetime) -> Iterator[tuple[pa.BooleanArray, str]]:
+    """Yield what may be wrong and where it is; null is not a fault."""
     for name in _REQUIRED:
-        if name not in table.column_names:
-            yield np.ones(len(table), bool), f"no `{name}`"
-        elif table[name].null_count:
-            yield _numpy(pc.is_null(table[name])), f"no `{name}`"
-    if not set(_REQUIRED) <= set(table.column_names):
+        if name not in columns:
+            yield pa.repeat(True, rows), f"no `{name}`"
+        elif columns[name].null_count:
+            yield pc.is_null(columns[name]), f"no `{name}`"
+    if not set(_REQUIRED) <= set(columns):
         return
-    time = table["time"].cast(pa.timestamp("us", tz="UTC"))
-    yield _true(pc.greater(time, pa.scalar(now + TOLERANCE, time.type))), "its time lies more than 24 hours ahead"
-    yield _true(pc.less(time, pa.scalar(EARLIEST, time.type))), "its time lies before 1990"
-    yield from _text_faults(table)
-    yield from _number_faults(table)
+    time = columns["time"].cast(pa.timestamp("us", tz="UTC"))
+    yield pc.greater(time, pa.scalar(now + TOLERANCE, time.type)), "its time lies more than 24 hours ahead"
+    yield pc.less(time, pa.scalar(EARLIEST, time.type)), "its time lies before 1990"
+    yield from _text_faults(columns)
+    yield from _number_faults(columns)
 
 
-def _text_faults(table: pa.Table) -> Iterator[tuple[np.ndarray, str]]:
+def _text_faults(columns: Columns) -> Iterator[tuple[pa.BooleanArray, str]]:
     for name, known, known_set in _CLOSED:
-        if name in table.column_names:
-            yield ~_numpy(pc.is_in(table[name], value_set=known_set)), f"`{name}` is none of {', '.join(known)}"
-    yield _true(pc.equal(pc.binary_length(table["action"]), 0)), "no `action`"
+        if name in columns:
+            yield pc.invert(pc.is_in(columns[name], value_set=known_set)), f"`{name}` is none of {', '.join(known)}"
+    yield pc.equal(pc.binary_length(columns["action"]), 0), "no `action`"
     for name in ("subject", "counterparty"):
-        if name in table.column_names:
-            colon = pc.find_substring(table[name], ":")
-            last = pc.equal(pc.add(colon, 1), pc.binary_length(table[name]))
-            yield _true(pc.or_(pc.less(colon, 1), last)), f"`{name}` is not written `type:id`"
+        if name in columns:
+            colon = pc.find_substring(columns[name], ":")
+            last = pc.equal(pc.add(colon, 1), pc.binary_length(columns[name]))
+            yield pc.or_(pc.less(colon, 1), last), f"`{name}` is not written `type:id`"
     for name in _IDENTIFIERS:
-        if name in table.column_names:
-            yield (
-                _true(pc.greater(pc.binary_length(table[name]), MAX_ID_CHARS)),
-                f"`{name}` is over {MAX_ID_CHARS} bytes",
-            )
+        if name in columns:
+            yield pc.greater(pc.binary_length(columns[name]), MAX_ID_CHARS), f"`{name}` is over {MAX_ID_CHARS} bytes"
 
 
-def _number_faults(table: pa.Table) -> Iterator[tuple[np.ndarray, str]]:
+def _number_faults(columns: Columns) -> Iterator[tuple[pa.BooleanArray, str]]:
     for name in _COUNTS:
-        if name in table.column_names:
-            yield _true(pc.less(table[name], 0)), f"`{name}` is negative"
-    if "amount" in table.column_names:
-        yield ~_true(pc.fill_null(pc.is_finite(table["amount"]), True)), "`amount` is not a finite number"
+        if name in columns:
+            yield pc.less(columns[name], 0), f"`{name}` is negative"
+    if "amount" in columns:
+        yield pc.invert(pc.is_finite(columns["amount"])), "`amount` is not a finite number"
 
 
 def _set_aside(table: pa.Table, rows: np.ndarray, reason: str, intake: Intake) -> None:
@@ -114,33 +118,23 @@ def _set_aside(table: pa.Table, rows: np.ndarray, reason: str, intake: Intake) -
         intake.put_aside(line, reason, excerpt=excerpt)
 
 
-def _shaped(table: pa.Table, ordinal: int) -> pa.Table:
+def _shaped(columns: Columns, ordinal: int) -> pa.Table:
     """Cast to the event's types, cut long text, drop empty columns, add the tie."""
-    columns = {}
+    shaped = {}
     for field in EVENT_SCHEMA:
-        if field.name not in table.column_names or field.name in {"source_file", "source_line"}:
+        column = columns.get(field.name)
+        if column is None or field.name in _OWN or column.null_count == len(column):
             continue
-        column = table[field.name]
-        if column.null_count < len(column):
-            column = column.cast(field.type)
-            columns[field.name] = _cut(column) if pa.types.is_string(field.type) else column
-    lines = table["source_line"].to_numpy()
-    return pa.table({**columns, TIE: pa.array(tie_of(ordinal, lines))})
+        column = column.cast(field.type)
+        shaped[field.name] = _cut(column) if pa.types.is_string(field.type) else column
+    return pa.table({**shaped, TIE: pa.array(tie_of(ordinal, columns["source_line"].to_numpy()))})
 
 
-def _cut(column: pa.ChunkedArray) -> pa.ChunkedArray:
+def _cut(column: pa.StringArray) -> pa.StringArray:
     longest = pc.max(pc.binary_length(column)).as_py()
-    if longest is None or longest <= MAX_TEXT_CHARS:
-        return column
-    return pc.utf8_slice_codeunits(column, 0, MAX_TEXT_CHARS)
+    return column if longest <= MAX_TEXT_CHARS else pc.utf8_slice_codeunits(column, 0, MAX_TEXT_CHARS)
 
 
-def _numpy(mask: pa.ChunkedArray) -> np.ndarray:
-    known: np.ndarray = mask.to_numpy()
-    return known
-
-
-def _true(mask: pa.ChunkedArray) -> np.ndarray:
-    """Where the mask holds; unknown is not a fault."""
-    holds: np.ndarray = pc.fill_null(mask, False).to_numpy()
-    return holds
+def _numpy(fault: pa.BooleanArray) -> np.ndarray:
+    where: np.ndarray = pc.fill_null(fault, False).to_numpy(zero_copy_only=False)
+    return where

@@ -8,22 +8,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from tocsin.sources.address import AddressBook
-from tocsin.sources.agent import recognise_agent
+from tocsin.sources.agent import Agent, recognise_agent
+from tocsin.sources.dotted import plain_numbers
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     from tocsin.event import Event
 
 __all__ = ["Enrichment"]
 
-_FROM_ADDRESS: Final = ("origin.network", "origin.country")
-_FROM_AGENT: Final = ("origin.agent_family", "origin.device_class")
+_FAMILY: Final = "origin.agent_family"
+_SHAPE: Final = "origin.device_class"
+_NO_AGENT: Final = Agent(None, None)
 _TEXT: Final = pa.string()
 
 
@@ -36,20 +38,19 @@ class Enrichment:
     def enrich(self, columns: dict[str, pa.Array]) -> None:
         """Add to the columns of one batch, in place."""
         if (address := columns.get("origin.address")) is not None:
-            index, values = _distinct(address)
-            places = [self._book.place(v) for v in values]
-            columns["origin.address"] = _spread([p.address for p in places], index)
-            for name, found in zip(
-                _FROM_ADDRESS, ([p.network for p in places], [p.country for p in places]), strict=True
-            ):
-                _fill(columns, name, found, index)
+            self._place(columns, address)
         if (agent := columns.get("origin.agent")) is not None:
-            index, values = _distinct(agent)
-            agents = [recognise_agent(v) for v in values]
-            for name, found in zip(
-                _FROM_AGENT, ([a.family for a in agents], [a.device_class for a in agents]), strict=True
-            ):
-                _fill(columns, name, found, index)
+            _recognise(columns, agent)
+
+    def _place(self, columns: dict[str, pa.Array], address: pa.Array) -> None:
+        encoded = address.dictionary_encode()
+        texts = _canonical(encoded.dictionary, self._book)
+        if texts is not encoded.dictionary:
+            columns["origin.address"] = texts.take(encoded.indices)
+        for name, look_up in (("origin.network", self._book.networks), ("origin.country", self._book.countries)):
+            wanted = _wanted(columns.get(name), encoded)
+            if wanted.any() and (name == "origin.network" or self._book.knows_countries):
+                _fill(columns, name, look_up(texts, wanted), encoded.indices)
 
     def enrich_one(self, event: Event) -> Event:
         """Add to one live event what `enrich` adds to a batch."""
@@ -69,21 +70,39 @@ class Enrichment:
         return msgspec.structs.replace(event, origin=msgspec.structs.replace(origin, **changes)) if changes else event
 
 
-def _distinct(column: pa.Array) -> tuple[pa.Array, Sequence[str]]:
-    encoded = column.dictionary_encode()
-    return encoded.indices, encoded.dictionary.to_pylist()
+def _recognise(columns: dict[str, pa.Array], agent: pa.Array) -> None:
+    encoded = agent.dictionary_encode()
+    families, shapes = _wanted(columns.get(_FAMILY), encoded), _wanted(columns.get(_SHAPE), encoded)
+    texts = zip(encoded.dictionary.to_pylist(), (families | shapes).tolist(), strict=True)
+    agents = [recognise_agent(text) if want else _NO_AGENT for text, want in texts]
+    _fill(columns, _FAMILY, pa.array([a.family for a in agents], _TEXT), encoded.indices)
+    _fill(columns, _SHAPE, pa.array([a.device_class for a in agents], _TEXT), encoded.indices)
 
 
-def _spread(values: list[str | None], index: pa.Array) -> pa.Array:
-    return pa.array(values, _TEXT).take(index)
+def _canonical(texts: pa.StringArray, book: AddressBook) -> pa.StringArray:
+    """Return the addresses as `ipaddress` prints them; the same array when they already are."""
+    odd = np.flatnonzero(plain_numbers(texts) < 0)
+    written = texts.take(pa.array(odd)).to_pylist()
+    meant = [book.place(text).address for text in written]
+    if meant == written:
+        return texts
+    whole = texts.to_pylist()
+    for row, text in zip(odd.tolist(), meant, strict=True):
+        whole[row] = text
+    return pa.array(whole, _TEXT)
 
 
-def _fill(columns: dict[str, pa.Array], name: str, values: list[str | None], index: pa.Array) -> None:
+def _wanted(said: pa.Array | None, encoded: pa.DictionaryArray) -> np.ndarray:
+    """Tell which distinct values stand in a row of which the log does not say the rest."""
+    wanted = np.zeros(len(encoded.dictionary), bool)
+    codes = encoded.indices if said is None else encoded.indices.filter(said.is_null())
+    wanted[codes.drop_null().to_numpy()] = True
+    return wanted
+
+
+def _fill(columns: dict[str, pa.Array], name: str, values: pa.StringArray, index: pa.Array) -> None:
     """Put values where the log said nothing."""
-    said = columns.get(name)
-    if said is not None and not said.null_count:
+    if values.null_count == len(values):
         return
-    found = _spread(values, index)
-    if found.null_count == len(found):
-        return
+    said, found = columns.get(name), values.take(index)
     columns[name] = found if said is None else pc.coalesce(said, found)

@@ -100,7 +100,7 @@ def unescaped(data, place, out, at):  # type: ignore[no-untyped-def]
 def _copied(data, place, end, out, at):  # type: ignore[no-untyped-def]
     """Copy up to the first backslash, a stride at a time; return where both go on."""
     while place + REACH <= len(data) and place < end:
-        run = min(plain_run(data, place), end - place)
+        run = min(plain_run(data, place), end - place)  # type: ignore[call-arg] # Numba passes the first
         copy_run(out, at, data, place)
         place += run
         at += run

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from tocsin.event import EVENT_SCHEMA
 from tocsin.sources.admission import TIE, split_tie
+from tocsin.sources.tables import whole_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -97,7 +98,7 @@ class Handout:
         return np.array(again, np.int64)
 
     def _finished(self, table: pa.Table) -> pa.RecordBatch:
-        columns = {name: table[name].combine_chunks() for name in table.column_names}
+        columns = whole_columns(table)
         ordinals, lines = split_tie(columns.pop(TIE).to_numpy())
         names = pa.array([f.source_file for f in self._files], pa.string())
         columns["source_file"] = names.take(pa.array(ordinals))

@@ -8,6 +8,7 @@ input was cut or how much memory there was.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -32,18 +33,31 @@ class Orderer:
 
     def __init__(self, spill: Path, memory_bytes: int) -> None:
         self._spill = spill
-        self._run_bytes = max(1 << 20, min(memory_bytes // 2, _MAX_RUN_BYTES))
+        self._memory_bytes = max(1 << 20, memory_bytes)
         self._held: list[pa.Table] = []
         self._held_bytes = 0
+        self._each = self._apart = True
+        """Whether each table held is in order, and whether each also lies before or after all the others."""
+        self._spans: list[tuple[int, int]] = []
+        self._around: tuple[int, int] | None = None
         self._runs: list[Path] = []
 
     def add(self, table: pa.Table) -> None:
         """Take events whose ties are higher than those of every table added before."""
         if not len(table):
             return
+        times = _times(table)
+        first, last = int(times[0]), int(times[-1])
+        self._each = self._each and bool(np.all(times[1:] >= times[:-1]))
+        around = self._around or (first, first)
+        self._apart = self._apart and self._each and (first >= around[1] or last < around[0])
+        self._around = min(around[0], first), max(around[1], last)
+        self._spans.append((first, last))
         self._held.append(table)
         self._held_bytes += table.nbytes
-        if self._held_bytes > self._run_bytes:
+        # What is in order already needs no sorted copy beside it.
+        room = self._memory_bytes if self._apart else self._memory_bytes // 2
+        if self._held_bytes > min(room, _MAX_RUN_BYTES):
             self._spill_run()
 
     def windows(self) -> Iterator[pa.Table]:
@@ -76,13 +90,17 @@ class Orderer:
     def _sorted(self) -> pa.Table:
         """Join what is held into one sorted run; ties already rise, so a stable sort by time is enough."""
         held, self._held, self._held_bytes = self._held, [], 0
+        spans, self._spans, self._around = self._spans, [], None
+        each, self._each, self._apart = self._each, True, True
         if not held:
             return _NOTHING
+        if each:
+            # Files each in order, as logs mostly are, need only to be put in the order of their first events.
+            places = sorted(range(len(held)), key=lambda n: (spans[n][0], n))
+            if all((spans[a][1], a) < (spans[b][0], b) for a, b in pairwise(places)):
+                return pa.concat_tables([held[n] for n in places], promote_options="default")
         table = pa.concat_tables(held, promote_options="default")
-        times = _times(table)
-        if not np.all(times[1:] >= times[:-1]):
-            table = table.combine_chunks().take(pa.array(np.argsort(times, kind="stable")))
-        return table
+        return table.combine_chunks().take(pa.array(np.argsort(_times(table), kind="stable")))
 
 
 class _Run:

@@ -48,7 +48,7 @@ def _first(builder: Any, mask: Any) -> Any:
     return builder.zext(builder.cttz(bits, ir.Constant(ir.IntType(1), 0)), ir.IntType(64))
 
 
-@intrinsic  # type: ignore[untyped-decorator] # numba ships no annotations
+@intrinsic
 def plain_run(typing: Any, data: Any, at: Any) -> _Intrinsic:
     """Count the bytes from `at` that may stand in a JSON string as they are, up to `REACH`."""
 
@@ -62,7 +62,7 @@ def plain_run(typing: Any, data: Any, at: Any) -> _Intrinsic:
     return types.int64(data, types.int64), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator] # numba ships no annotations
+@intrinsic
 def common_run(typing: Any, one: Any, at: Any, other: Any, place: Any) -> _Intrinsic:
     """Count the bytes in which `one[at:]` and `other[place:]` agree before they part, up to `REACH`."""
 
@@ -74,7 +74,7 @@ def common_run(typing: Any, one: Any, at: Any, other: Any, place: Any) -> _Intri
     return types.int64(one, types.int64, other, types.int64), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator] # numba ships no annotations
+@intrinsic
 def copy_run(typing: Any, out: Any, to: Any, data: Any, at: Any) -> _Intrinsic:
     """Copy `REACH` bytes from `data[at:]` to `out[to:]`."""
 

@@ -50,7 +50,7 @@ def _string_end(data, at):  # type: ignore[no-untyped-def]
     """Return where the closing quote stands, from the first byte inside the quotes."""
     while True:
         while at + REACH <= len(data):
-            run = plain_run(data, at)
+            run: int = plain_run(data, at)  # type: ignore[call-arg] # Numba passes the first
             at += run
             if run < REACH:
                 break
@@ -126,7 +126,7 @@ def _is_key(data, at, end, keys, key_at, field):  # type: ignore[no-untyped-def]
     if key_at[field + 1] - key_at[field] != length:
         return False
     if length <= REACH and at + REACH <= len(data):
-        return common_run(data, at, keys, key_at[field]) >= length
+        return common_run(data, at, keys, key_at[field]) >= length  # type: ignore[call-arg] # Numba passes the first
     for step in range(length):
         if data[at + step] != keys[key_at[field] + step]:
             return False

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tocsin.sources.intake import Intake
     from tocsin.sources.lines import Block
 
-__all__ = ["LINE", "csv_header", "from_rows", "read_csv"]
+__all__ = ["LINE", "csv_header", "from_rows", "read_csv", "whole_columns"]
 
 LINE: Final = "source_line"
 _MAX_HEADER: Final = 1 << 16
@@ -31,6 +31,14 @@ def from_rows(names: Sequence[str], rows: list[tuple[Any, ...]], lines: Sequence
     columns = zip(*rows, strict=True) if rows else [()] * len(names)
     arrays = [pa.array(c, EVENT_SCHEMA.field(n).type) for n, c in zip(names, columns, strict=True)]
     return pa.table([*arrays, pa.array(lines, pa.int64())], names=[*names, LINE])
+
+
+def whole_columns(table: pa.Table) -> dict[str, pa.Array]:
+    """Return each column as one array, copied only when it lies in pieces."""
+    return {
+        name: column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+        for name, column in zip(table.column_names, table.columns, strict=True)
+    }
 
 
 def read_csv(  # noqa: PLR0913 - two of them by name
