@@ -1,0 +1,36 @@
+"""docs/how-detection-works.md names every feature, and its constants are those of the code."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import pages
+import pytest
+
+from tocsin.behaviour.features import FAMILIES, FAMILY, FEATURES
+
+PAGE = "docs/how-detection-works.md"
+ROWS = pages.rows(PAGE)
+FEATURE_ROWS = {row[0].strip("`"): row for row in ROWS if len(row) == 3}
+CONSTANTS = {row[3].strip("`"): row[1] for row in ROWS if len(row) == 5 and "." in row[3]}
+
+
+@pytest.mark.parametrize(("feature", "family"), [(f, FAMILIES[n]) for f, n in zip(FEATURES, FAMILY, strict=True)])
+def test_a_feature_is_documented(feature, family):
+    assert feature in FEATURE_ROWS, f"{PAGE} says nothing of `{feature}`"
+    assert FEATURE_ROWS[feature][1] == family
+
+
+def test_no_feature_is_documented_that_is_not_there():
+    assert set(FEATURE_ROWS) - {"feature"} == set(FEATURES)
+
+
+@pytest.mark.parametrize("name", sorted(CONSTANTS))
+def test_a_constant_is_that_of_the_code(name):
+    module, _, constant = name.partition(".")
+    value = getattr(import_module(f"tocsin.behaviour.{module}"), constant)
+    assert float(CONSTANTS[name].replace(",", "")) == value, f"{PAGE} gives {name} as {CONSTANTS[name]}"
+
+
+def test_there_are_constants_to_compare():
+    assert len(CONSTANTS) >= 30
