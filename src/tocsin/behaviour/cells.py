@@ -1,4 +1,4 @@
-"""An entity's own table of values: a block of cells that grows by doubling and never passes a bound.
+"""An entity's own table of values: a block of cells that grows, fourfold first, then twofold, up to a bound.
 
 Blocks are powers of two of the smallest one; freed blocks are chained by size. When a block may grow no more,
 values on probation from earlier hours go first, then those seen least: a rule that looks only at the entity
@@ -21,8 +21,8 @@ from tocsin.behaviour.numeric import inlined, kernel
 
 __all__ = ["find_cell", "give_block", "home_cell", "insert_cell", "put_cell", "take_block"]
 
-_FULL_NUMERATOR = 3
-_FULL_DENOMINATOR = 4
+_FULL_NUMERATOR = 7
+_FULL_DENOMINATOR = 8
 
 
 @inlined
@@ -124,12 +124,12 @@ def _rebuild(  # noqa: PLR0913 - one kernel's state, passed flat
     hour: int,
     max_log: int,
 ) -> None:
-    """Move a full block to one twice as large, or, at the bound, keep the better half of it."""
+    """Move a full block to a larger one, or, at the bound, keep the better half of it."""
     old_log = facts[slot, F_LOG_SIZE]
     old_offset = np.int64(facts[slot, F_OFFSET])
     base = old_offset << SMALLEST_LOG
     size = 1 << old_log
-    log = min(old_log + 1, max_log)
+    log = min(old_log + (2 if old_log == SMALLEST_LOG else 1), max_log)
     bar = _bar(words, hours, base, size, hour, size // 2) if log == old_log else -2.0
     offset = take_block(cells, free, meta, log)
     used = 0

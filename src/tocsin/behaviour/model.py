@@ -257,7 +257,7 @@ class Model:
     def _make_room(self, more: int) -> None:
         need = int(self.ents.meta[USED]) + max(more - int(self.ents.meta[VACANT]), 0)
         if need > len(self.ents.keys):
-            size = max(need, 2 * len(self.ents.keys))
+            size = max(need, len(self.ents.keys) * 5 // 4)
             self.ents = self.ents._replace(
                 **{name: grown(getattr(self.ents, name), size) for name in ("keys", "rows", "facts", "top")}
             )
@@ -308,7 +308,7 @@ class Model:
     def _grow_state(self) -> None:
         cells, bumped = self.ents.cells, int(self.ents.meta[1])
         if bumped + (4 << self.limits.max_log) > len(cells):
-            self.ents = self.ents._replace(cells=grown(cells, len(cells) * 3 // 2 + (8 << self.limits.max_log)))
+            self.ents = self.ents._replace(cells=grown(cells, len(cells) * 5 // 4 + (8 << self.limits.max_log)))
         elif int(self.parents.meta[0]) > self.limits.most_uses:
             self.parents = newer_uses(self.parents)
         else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from tocsin.behaviour.layout import F_LOG_SIZE, F_USED
 from tocsin.behaviour.registry import find_slots
 
 
@@ -80,3 +81,12 @@ def test_bounded_tables_forget_by_content_only(street):
     np.testing.assert_array_equal(street.told(once, events, 2_000), street.told(again, events, 13))
     assert int(once.rates.meta[0]) <= 200
     assert int(once.parents.meta[0]) <= 150 + 2 * 9
+
+
+def test_an_entity_holds_no_more_values_than_it_may(street):
+    events = street.events(4_000, 8, subjects=3)
+    model = street.model(max_values=32)
+    once = street.told(model, events, 4_000)
+    assert int(model.ents.facts[:, F_USED].max()) <= 32
+    assert int(model.ents.facts[:, F_LOG_SIZE].max()) <= 5
+    np.testing.assert_array_equal(street.told(street.model(max_values=32), events, 11), once)
