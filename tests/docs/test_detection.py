@@ -7,11 +7,11 @@ from importlib import import_module
 import pages
 import pytest
 
-from tocsin.behaviour.features import FAMILIES, FAMILY, FEATURES
+from tocsin.behaviour.features import FAMILIES, FAMILY, FEATURES, WITNESS
 
 PAGE = "docs/how-detection-works.md"
 ROWS = pages.rows(PAGE)
-FEATURE_ROWS = {row[0].strip("`"): row for row in ROWS if len(row) == 3}
+FEATURE_ROWS = {row[0].strip("`"): row for row in ROWS if len(row) == 4}
 CONSTANTS = {row[3].strip("`"): row[1] for row in ROWS if len(row) == 5 and "." in row[3]}
 
 
@@ -19,6 +19,11 @@ CONSTANTS = {row[3].strip("`"): row[1] for row in ROWS if len(row) == 5 and "." 
 def test_a_feature_is_documented(feature, family):
     assert feature in FEATURE_ROWS, f"{PAGE} says nothing of `{feature}`"
     assert FEATURE_ROWS[feature][1] == family
+
+
+def test_features_that_share_a_witness_are_told():
+    told = [FEATURE_ROWS[feature][2] for feature in FEATURES]
+    assert [told.index(word) for word in told] == [WITNESS.index(number) for number in WITNESS]
 
 
 def test_no_feature_is_documented_that_is_not_there():
