@@ -78,7 +78,7 @@ class Controls:
         self.unsaved = True
 
     def settle(self, settings: Settings, groups: dict[str, str]) -> None:
-        """Journal the settings that scores and restrictions depend on, and the operator's groups, where they changed."""
+        """Journal the settings that scores and restrictions depend on, and the groups, where they changed."""
         scoring = {name: msgspec.to_builtins(getattr(settings, name)) for name in _SETTLED}
         if scoring != self._settings:
             self.write("settings", msgspec.json.encode(scoring))

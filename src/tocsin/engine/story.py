@@ -96,7 +96,7 @@ class Story:
             privileged=rung.privileged,
             sensitive=rung.sensitive,
             absolute=rung.absolute,
-            risk=assess(finding.entity, held, rung.now),
+            risk=assess(finding.entity, held, rung.now, until=False),
             now=rung.now,
             population=rung.population,
         ):

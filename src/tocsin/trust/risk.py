@@ -47,11 +47,11 @@ def band_of(bits: float) -> Band:
     return next((band for band, floor in BAND_FLOORS if bits >= floor), "low")
 
 
-def assess(entity: str, evidence: Iterable[Evidence], now: datetime) -> Risk:
+def assess(entity: str, evidence: Iterable[Evidence], now: datetime, *, until: bool = True) -> Risk:
     """Weigh what is held of `entity`; evidence of other entities is not looked at.
 
     The causes are the pieces that counted, heaviest first. `lapses` is when the entity is `low`
-    again if nothing new comes; None when it is `low` already.
+    again if nothing new comes; None when it is `low` already, or when `until` is not asked for, which takes a while.
     """
     held = [e for e in evidence if e.entity == entity and weight(e, now) > 0]
     causes = _heaviest(held, now)
@@ -62,7 +62,7 @@ def assess(entity: str, evidence: Iterable[Evidence], now: datetime) -> Risk:
         band=band,
         bits=bits,
         causes=tuple(causes),
-        lapses=None if band == "low" else _lapse(held, now),
+        lapses=_lapse(held, now) if until and band != "low" else None,
     )
 
 
