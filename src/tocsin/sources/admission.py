@@ -7,6 +7,7 @@ Every source passes here, so the rules hold for all of them: a time with sense i
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -28,6 +29,7 @@ TIE: Final = "_tie"
 MAX_ID_CHARS: Final = 512
 MAX_TEXT_CHARS: Final = 2048
 EARLIEST: Final = datetime(1990, 1, 1, tzinfo=UTC)
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 TOLERANCE: Final = timedelta(hours=24)
 _LINE_BITS: Final = 40
 _REQUIRED: Final = ("time", "kind", "subject", "action")
@@ -81,32 +83,45 @@ def _faults(columns: Columns, rows: int, now: datetime) -> Iterator[tuple[pa.Boo
             yield pc.is_null(columns[name]), f"no `{name}`"
     if not set(_REQUIRED) <= set(columns):
         return
-    time = columns["time"].cast(pa.timestamp("us", tz="UTC"))
-    yield pc.greater(time, pa.scalar(now + TOLERANCE, time.type)), "its time lies more than 24 hours ahead"
-    yield pc.less(time, pa.scalar(EARLIEST, time.type)), "its time lies before 1990"
+    micros = columns["time"].cast(pa.timestamp("us", tz="UTC")).cast(pa.int64())
+    yield pc.greater(micros, _number(_micros(now + TOLERANCE))), "its time lies more than 24 hours ahead"
+    yield pc.less(micros, _number(_micros(EARLIEST))), "its time lies before 1990"
     yield from _text_faults(columns)
     yield from _number_faults(columns)
+
+
+@lru_cache(64)
+def _number(value: int) -> pa.Int64Scalar:
+    """Return a constant; made afresh, each would have Arrow look for a package that is not there."""
+    return pa.scalar(value, pa.int64())
+
+
+def _micros(time: datetime) -> int:
+    return (time - _EPOCH) // timedelta(microseconds=1)
 
 
 def _text_faults(columns: Columns) -> Iterator[tuple[pa.BooleanArray, str]]:
     for name, known, known_set in _CLOSED:
         if name in columns:
             yield pc.invert(pc.is_in(columns[name], value_set=known_set)), f"`{name}` is none of {', '.join(known)}"
-    yield pc.equal(pc.binary_length(columns["action"]), 0), "no `action`"
+    yield pc.equal(pc.binary_length(columns["action"]), _number(0)), "no `action`"
     for name in ("subject", "counterparty"):
         if name in columns:
             colon = pc.find_substring(columns[name], ":")
-            last = pc.equal(pc.add(colon, 1), pc.binary_length(columns[name]))
-            yield pc.or_(pc.less(colon, 1), last), f"`{name}` is not written `type:id`"
+            last = pc.equal(pc.add(colon, _number(1)), pc.binary_length(columns[name]))
+            yield pc.or_(pc.less(colon, _number(1)), last), f"`{name}` is not written `type:id`"
     for name in _IDENTIFIERS:
         if name in columns:
-            yield pc.greater(pc.binary_length(columns[name]), MAX_ID_CHARS), f"`{name}` is over {MAX_ID_CHARS} bytes"
+            yield (
+                pc.greater(pc.binary_length(columns[name]), _number(MAX_ID_CHARS)),
+                f"`{name}` is over {MAX_ID_CHARS} bytes",
+            )
 
 
 def _number_faults(columns: Columns) -> Iterator[tuple[pa.BooleanArray, str]]:
     for name in _COUNTS:
         if name in columns:
-            yield pc.less(columns[name], 0), f"`{name}` is negative"
+            yield pc.less(columns[name], _number(0)), f"`{name}` is negative"
     if "amount" in columns:
         yield pc.invert(pc.is_finite(columns["amount"])), "`amount` is not a finite number"
 
