@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from importlib import import_module
 
+import numpy as np
 import pages
 import pytest
 
-from tocsin.behaviour.features import FAMILIES, FAMILY, FEATURES, WITNESS
+from tocsin.behaviour.features import ACTION, FAMILIES, FAMILY, FEATURES, WITNESS
+from tocsin.behaviour.layout import R_N, ROW_WIDTH
+from tocsin.behaviour.values import own_share
 
 PAGE = "docs/how-detection-works.md"
 ROWS = pages.rows(PAGE)
@@ -39,3 +43,12 @@ def test_a_constant_is_that_of_the_code(name):
 
 def test_there_are_constants_to_compare():
     assert len(CONSTANTS) >= 30
+
+
+@pytest.mark.parametrize(("hours", "bits"), [(2, 9.0), (15, 4.3)])
+def test_poisoning_costs_what_the_page_states(hours, bits):
+    row = np.zeros(ROW_WIDTH, np.float32)
+    row[R_N + ACTION] = 250 + hours  # the first hour is probation: it counts in all units and not in the value's own
+    own, _ = own_share(row, ACTION, float(hours - 1))
+    assert -math.log2(own) == pytest.approx(bits, abs=0.05)
+    assert f"{bits} bits after two hours" in pages.text(PAGE) or f"and {bits}\nafter 15" in pages.text(PAGE)
