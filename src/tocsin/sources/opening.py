@@ -26,9 +26,11 @@ CHUNK_BYTES: Final = 1 << 20
 _FEED_BYTES: Final = 1 << 16
 _ZSTD_FEED_BYTES: Final = 1 << 11
 """zstd's decoder cannot be told to stop; at most 128 KiB come out of each 4 bytes in."""
-_SUSPICION_BYTES: Final = 4 << 30
-_MAX_EXPANSION: Final = 1_100
-"""More than gzip can reach; past `_SUSPICION_BYTES` such a file is a bomb, not a log."""
+_SUSPICION_BYTES: Final = 256 << 20
+_MAX_EXPANSION: Final = 500
+"""Logs pack 5 to 100 times; past `_SUSPICION_BYTES` a file that expands further is a bomb."""
+_MAX_BYTES: Final = 1 << 40
+"""However little it expands, no one compressed file is read beyond a tebibyte."""
 _DIGEST_DIGITS: Final = 32
 _XZ_MEMORY_BYTES: Final = 1 << 28
 _BROKEN: Final = (OSError, EOFError, zlib.error, lzma.LZMAError, zstandard.ZstdError, zipfile.BadZipFile)
@@ -93,16 +95,31 @@ _DECODERS: Final[dict[bytes, tuple[Callable[[], _Decoder], int]]] = {
 }
 
 
+class _Bounds:
+    """Stops a file that expands beyond what any log does."""
+
+    def __init__(self, packed: int = 0) -> None:
+        self.packed, self.unpacked = packed, 0
+
+    def check(self) -> None:
+        """Raise `EOFError` when more came out than a log holds; what came out so far was handed on."""
+        if self.unpacked > _SUSPICION_BYTES and self.unpacked > _MAX_EXPANSION * self.packed:
+            raise EOFError(f"expands more than {_MAX_EXPANSION} times: taken for a decompression bomb")
+        if self.unpacked > _MAX_BYTES:
+            raise EOFError(f"expands to more than {_MAX_BYTES:,} bytes: taken for a decompression bomb")
+
+
 class _Unpacked:
     """Reads a compressed stream, one frame or gzip member after another."""
 
     def __init__(self, raw: _Reads, head: bytes, make: Callable[[], _Decoder], feed_bytes: int) -> None:
         self._raw, self._held, self._make, self._feed_bytes = raw, head, make, feed_bytes
         self._decoder = make()
-        self._in = self._out = 0
+        self._bounds = _Bounds()
 
     def read(self, _size: int, /) -> bytes:
-        """Return the next decoded bytes, `b""` at the end; raises `EOFError` when the end is missing."""
+        """Return the next decoded bytes, `b""` at the end; raises `EOFError` when the end is missing or too far."""
+        self._bounds.check()
         while True:
             data = self._take() if self._decoder.hungry else b""
             if self._decoder.hungry and not data:
@@ -113,7 +130,7 @@ class _Unpacked:
             if self._decoder.finished:
                 self._next_frame()
             if out:
-                self._count(len(out))
+                self._bounds.unpacked += len(out)
                 return out
             if self._decoder.finished:
                 return b""
@@ -121,7 +138,7 @@ class _Unpacked:
     def _take(self) -> bytes:
         data = self._held or self._raw.read(self._feed_bytes)
         data, self._held = data[: self._feed_bytes], data[self._feed_bytes :]
-        self._in += len(data)
+        self._bounds.packed += len(data)
         return data
 
     def _next_frame(self) -> None:
@@ -130,10 +147,19 @@ class _Unpacked:
         if rest:
             self._held, self._decoder = rest, self._make()
 
-    def _count(self, out: int) -> None:
-        self._out += out
-        if self._out > _SUSPICION_BYTES and self._out > _MAX_EXPANSION * self._in:
-            raise EOFError(f"expands more than {_MAX_EXPANSION:,} times: taken for a decompression bomb")
+
+class _Member:
+    """Reads a zip member within the same bounds."""
+
+    def __init__(self, raw: _Reads, packed: int) -> None:
+        self._raw, self._bounds = raw, _Bounds(packed)
+
+    def read(self, size: int, /) -> bytes:
+        """Return up to `size` bytes; raises `EOFError` past the bounds."""
+        self._bounds.check()
+        out = self._raw.read(size)
+        self._bounds.unpacked += len(out)
+        return out
 
 
 class Stream:
@@ -190,7 +216,8 @@ def open_stream(found: Found) -> Stream:
         return Stream(file, file.close)
     try:
         archive = zipfile.ZipFile(file)
-        return Stream(archive.open(found.member), file.close)
+        packed = archive.getinfo(found.member).compress_size
+        return Stream(_Member(archive.open(found.member), packed), file.close)
     except (zipfile.BadZipFile, KeyError, NotImplementedError, RuntimeError) as error:
         file.close()
         raise OSError(str(error)) from error

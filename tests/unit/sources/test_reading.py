@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import gzip
+import io
+import lzma
 import os
+import zipfile
 from datetime import UTC, datetime
 
 import pytest
+import zstandard
 
 from tocsin.errors import SourceError, UnknownFormat, UsageError
-from tocsin.sources import Enrichment, gather
+from tocsin.sources import Enrichment, gather, opening
 from tocsin.sources.finding import Found, find
 from tocsin.sources.opening import digest, open_stream
 
@@ -101,6 +105,40 @@ def test_several_gzip_members_are_one_stream(tmp_path):
     assert stream.read() == b""
     assert stream.damage is None
     stream.close()
+
+
+def zipped(data):
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("log", data)
+    return packed.getvalue()
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, lzma.compress, zstandard.compress, zipped])
+def test_a_decompression_bomb_is_stopped_named_and_what_stood_before_is_kept(read, tmp_path, monkeypatch, pack):
+    monkeypatch.setattr(opening, "_SUSPICION_BYTES", 8 << 20)
+    (tmp_path / "bomb").write_bytes(pack(line() + b"\n" * (64 << 20)))
+    gathering, rows = read("bomb")
+    assert len(rows) == 1
+    (report,) = gathering.files
+    assert report.damage == "expands more than 500 times: taken for a decompression bomb"
+    assert not report.complete
+
+
+def test_a_log_that_packs_well_is_no_bomb(read, tmp_path, monkeypatch):
+    monkeypatch.setattr(opening, "_SUSPICION_BYTES", 1 << 10)
+    data = b"".join(line(more=f',"session":"{n * 2654435761 % 2**32:08x}"') for n in range(2000))
+    (tmp_path / "log").write_bytes(gzip.compress(data))
+    gathering, rows = read("log")
+    assert len(rows) == 2000
+    assert gathering.files[0].complete
+
+
+def test_no_compressed_file_is_read_without_end(read, tmp_path, monkeypatch):
+    monkeypatch.setattr(opening, "_MAX_BYTES", 1 << 10)
+    (tmp_path / "log").write_bytes(gzip.compress(line() * 1000))
+    gathering, _ = read("log")
+    assert "expands to more than 1,024 bytes" in gathering.files[0].damage
 
 
 def test_a_digest_names_raw_bytes(tmp_path):
