@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from tocsin.behaviour.features import RATE_SUBJECT
 from tocsin.behaviour.layout import BINS, STRATA
 from tocsin.behaviour.numeric import fast_log2, inlined, kernel
 
@@ -35,9 +36,12 @@ BEND_BITS = 8.0
 _PSEUDO = 4.0
 _PRIOR_SLOPE = 0.25
 """Bits that a raw bit is worth where nothing is known; little, so that a young system does not ring."""
-_TOTAL_SLOPE = 0.25
+_RATE_SLOPE = 1.0
+"""The same for rates, whose raw bits are those of a power law already: a flood is one in the first minute too."""
+_TOTAL_SLOPE = 0.5
 _BEYOND = 0.1
 _PRIOR = _PSEUDO * 2.0 ** (-_PRIOR_SLOPE * BIN_BITS * (np.arange(BINS) + 0.5))
+_RATE_PRIOR = _PSEUDO * 2.0 ** (-_RATE_SLOPE * BIN_BITS * (np.arange(BINS) + 0.5))
 _TOTAL_PRIOR = _PSEUDO * 2.0 ** (-_TOTAL_SLOPE * TOTAL_BIN * np.arange(BINS + 1.0))
 
 
@@ -76,7 +80,7 @@ def look_up_total(tails: np.ndarray, value: float) -> float:
 
 
 @kernel
-def refresh(hist: np.ndarray, middles: np.ndarray) -> None:
+def refresh(hist: np.ndarray, middles: np.ndarray, prior: np.ndarray) -> None:
     """Bits in the middle of each bin of one feature's histogram, from the tail above it."""
     tail = 0.0
     for k in range(BINS - 1, -1, -1):
@@ -84,7 +88,7 @@ def refresh(hist: np.ndarray, middles: np.ndarray) -> None:
         middles[k] = tail - 0.5 * hist[k]
     scale = 1.0 / (tail + _PSEUDO)
     for k in range(BINS):
-        middles[k] = -fast_log2((middles[k] + _PRIOR[k]) * scale)
+        middles[k] = -fast_log2((middles[k] + prior[k]) * scale)
 
 
 @kernel
@@ -112,7 +116,8 @@ def close_calibration(hist: np.ndarray, pending: np.ndarray, table: np.ndarray, 
                     hist[kind, stratum, f, k] = hist[kind, stratum, f, k] * kept + pending[kind, stratum, f, k]
                     pending[kind, stratum, f, k] = 0
                 if f < planes - 1:
-                    refresh(hist[kind, stratum, f], table[kind, stratum, f])
+                    prior = _RATE_PRIOR if f >= RATE_SUBJECT else _PRIOR
+                    refresh(hist[kind, stratum, f], table[kind, stratum, f], prior)
                 else:
                     refresh_total(hist[kind, stratum, f], table[kind, stratum, f])
 

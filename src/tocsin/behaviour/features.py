@@ -93,5 +93,5 @@ People pay whom they like when they like: at a till it is the amount, the device
 everybody has busy minutes, so an entity's own burst counts less than one against a target.
 """
 
-WITNESS: Final = (0, 1, 2, 3, 3, 3, 3, 4, 5, 6, 6, 7, 7, 7, 7, 7, 8, 8, 8)
+WITNESS: Final = (0, 1, 2, 3, 3, 3, 3, 4, 5, 6, 6, 7, 7, 7, 7, 7, 8, 9, 10)
 """Features that see the same thing share a witness: only the rarest of them is heard."""

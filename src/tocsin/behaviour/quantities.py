@@ -11,6 +11,8 @@ __all__ = ["add_size", "hour_bits", "own_hours", "population_bits", "size_bits",
 
 _PEER_HOURS = 6.0
 """Weight of the peers' circle, in hours of the entity's own."""
+_ENOUGH_HOURS = 8.0
+"""Own and peers' hours from which an hour of the day can be unusual at all; before, it says nothing: -1."""
 _PEER_MEAN = 1.0
 """Weight of the peers' mean."""
 _PEER_SPREAD = 2.0
@@ -37,6 +39,8 @@ def hour_bits(row: np.ndarray, circle: np.ndarray, total: float, half: int) -> f
     near = 3.0 * circle[half, 0]
     near += 2.0 * (circle[(half + 1) % HALF_HOURS, 0] + circle[(half + 47) % HALF_HOURS, 0])
     near += circle[(half + 2) % HALF_HOURS, 0] + circle[(half + 46) % HALF_HOURS, 0]
+    if row[R_TIME] + total < _ENOUGH_HOURS:
+        return -1.0
     peers = (near / 9.0 + 1.0 / HALF_HOURS) / (total + 1.0)
     p = (own_hours(row, half) + _PEER_HOURS * peers) / (row[R_TIME] + _PEER_HOURS)
     return max(0.0, -fast_log2(p * HALF_HOURS) + 4.0)
@@ -45,6 +49,8 @@ def hour_bits(row: np.ndarray, circle: np.ndarray, total: float, half: int) -> f
 @inlined
 def weekday_bits(row: np.ndarray, circle: np.ndarray, total: float, day: int) -> float:
     """Raw bits of the day of the week; the peers' days follow their half hours in `circle`."""
+    if row[R_TIME] + total < _ENOUGH_HOURS:
+        return -1.0
     peers = (circle[HALF_HOURS + day, 0] + 1.0 / WEEKDAYS) / (total + 1.0)
     p = (row[R_WEEKDAYS + day] + _PEER_HOURS * peers) / (row[R_TIME] + _PEER_HOURS)
     return max(0.0, -fast_log2(p * WEEKDAYS) + 3.0)

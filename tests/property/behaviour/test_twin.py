@@ -84,17 +84,18 @@ class Twin:
                 at = (kind, stratum, plane)
                 self.hist[at] = self.hist[at] * self.limits.calibration_kept + self.pending[at]
                 self.pending[at] = np.zeros(c.BINS)
-                self.tables[at] = self.table(self.hist[at], whole=plane == f.FEATURE_COUNT)
+                slope = c._RATE_SLOPE if plane >= f.RATE_SUBJECT else c._PRIOR_SLOPE
+                self.tables[at] = self.table(self.hist[at], slope, whole=plane == f.FEATURE_COUNT)
         self.dirty = set()
 
     @staticmethod
-    def table(hist, *, whole):
+    def table(hist, slope, *, whole):
         above = np.cumsum(hist[::-1])[::-1]
         total = hist.sum() + c._PSEUDO
         if whole:
             prior = c._PSEUDO * 2.0 ** (-c._TOTAL_SLOPE * c.TOTAL_BIN * np.arange(c.BINS + 1.0))
             return (np.append(above, 0.0) + prior) / total
-        prior = c._PSEUDO * 2.0 ** (-c._PRIOR_SLOPE * c.BIN_BITS * (np.arange(c.BINS) + 0.5))
+        prior = c._PSEUDO * 2.0 ** (-slope * c.BIN_BITS * (np.arange(c.BINS) + 0.5))
         return -np.log2((above - 0.5 * hist + prior) / total)
 
     def used_by(self, key, hour):
@@ -169,6 +170,8 @@ class Twin:
         p = (own + q._PEER_HOURS * peers) / (who.time + q._PEER_HOURS)
         peers = (self.circles[who.group, "week", day][0] + 1 / 7) / (total + 1.0)
         w = (who.week[day] + q._PEER_HOURS * peers) / (who.time + q._PEER_HOURS)
+        if who.time + total < q._ENOUGH_HOURS:
+            return None, None
         return max(0.0, -math.log2(p * 48) + 4.0), max(0.0, -math.log2(w * 7) + 3.0)
 
     @staticmethod
@@ -237,7 +240,9 @@ class Twin:
         for feature in set(e["values"]) - set(WHERE):
             raw[feature], _ = self.value_bits(who, feature, e["values"][feature], hour)
         self.where_bits(who, e["values"], hour, raw)
-        raw[f.HOUR], raw[f.WEEKDAY] = self.time_bits(who, e["half"], e["weekday"])
+        for feature, bits in zip((f.HOUR, f.WEEKDAY), self.time_bits(who, e["half"], e["weekday"]), strict=True):
+            if bits is not None:
+                raw[feature] = bits
         for which, value in e["sizes"].items():
             raw[f.BYTES + which] = self.size_bits(who.sizes[which], self.peers[kind, which], value)
         if 2 in e["sizes"]:
