@@ -1,4 +1,4 @@
-"""Erasing a person reaches everything: journal, profile, snapshots, scores, open alerts; and a crash undoes none of it."""
+"""Erasing a person reaches journal, profile, snapshots, scores and open alerts, and no crash undoes it."""
 
 from __future__ import annotations
 
@@ -74,7 +74,9 @@ def test_erasing_reaches_profile_story_snapshots_and_scores(home):
     assert len(list((home / "snapshots").glob("0*"))) == 1
     with Engine.open(home, Settings(), clock=lambda: START, writer=False) as engine:
         scores = engine.home.scores.read(0, engine.seq)
-        subjects = [s for e in engine.home.journal.read() if hasattr(e, "batch") for s in e.batch["subject"].to_pylist()]
+        subjects = [
+            s for e in engine.home.journal.read() if hasattr(e, "batch") for s in e.batch["subject"].to_pylist()
+        ]
         assert [s == "erased:subject" for s in subjects] == scores.late.tolist()
         assert scores.trace[scores.late].sum() == 0
         assert "user:ada" not in str(engine.home.records.alerts()) + str(engine.home.records.findings())
@@ -137,7 +139,10 @@ def test_a_reader_sees_all_beside_a_writer_and_writes_nothing(home):
 
 def test_the_command_erases_and_scores_of_the_erased_are_null(tocsin_here, tmp_path):
     log = tmp_path / "log.jsonl"
-    rows = [json.dumps({"time": e.time.isoformat(), "kind": e.kind, "subject": e.subject, "action": e.action}) for e in ordinary(0, 4)]
+    rows = [
+        json.dumps({"time": e.time.isoformat(), "kind": e.kind, "subject": e.subject, "action": e.action})
+        for e in ordinary(0, 4)
+    ]
     log.write_text("\n".join(rows) + "\n")
     assert tocsin_here("replay", log).status == 0
     ran = tocsin_here("entity", "erase", "user:ada", "--yes", "--json")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import random
@@ -14,7 +15,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from tocsin.store import Home
+from tocsin.store import Events, Home
 
 COMMAND = [sys.executable, "-m", "tocsin"]
 SETTINGS = """
@@ -54,14 +55,12 @@ def killed(after_s, *arguments):
 def records(home):
     """Everything a person can read of a home, and what it took in, in order."""
     with Home.open(home, writer=False) as opened:
-        files = [
-            entry.batch.column("source_line").to_pylist() for entry in opened.journal.read() if hasattr(entry, "batch")
-        ]
+        batches = [entry.batch for entry in opened.journal.read() if isinstance(entry, Events)]
         return {
             "alerts": opened.records.alerts(),
             "findings": opened.records.findings(),
             "restrictions": opened.records.restrictions(),
-            "lines": [line for lines in files for line in lines],
+            "lines": [line for batch in batches for line in batch.column("source_line").to_pylist()],
         }
 
 
@@ -78,7 +77,7 @@ def town(tmp_path_factory):
     """Two halves of a small town, and what became known of some of its events."""
     folder = tmp_path_factory.mktemp("town")
     tocsin("drill", "--people", 60, "--days", 20, "--seed", 11, "--out", folder / "drill")
-    lines = [line for path in sorted((folder / "drill").rglob("*.jsonl*")) for line in events_of(path)]
+    lines = [line for path in sorted((folder / "drill").rglob("*.jsonl.gz")) for line in events_of(path)]
     lines.sort(key=lambda line: json.loads(line)["time"])
     half = len(lines) * 2 // 3
     for name, part in (("first", lines[:half]), ("second", lines[half:])):
@@ -96,12 +95,8 @@ def town(tmp_path_factory):
 
 
 def events_of(path):
-    import gzip
-
-    opened = gzip.open(path) if path.suffix == ".gz" else path.open("rb")
-    with opened as file:
-        found = [line for line in file if b'"subject"' in line and b'"time"' in line]
-    return found
+    with gzip.open(path) as file:
+        return [line for line in file if b'"subject"' in line and b'"time"' in line]
 
 
 def compare(town, tmp_path, kills, seed, *more, most_s):
