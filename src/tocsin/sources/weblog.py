@@ -13,15 +13,18 @@ from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from tocsin.sources.address import canonical_text
+from tocsin.sources.columnar import joined, lines_at, mapped, match_lines
 from tocsin.sources.lines import line_blocks
 from tocsin.sources.source import Head, Source
-from tocsin.sources.tables import from_rows
+from tocsin.sources.tables import LINE, from_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    import pyarrow as pa
 
     from tocsin.sources.intake import Intake
     from tocsin.sources.lines import Block
@@ -39,6 +42,11 @@ _REST: Final = (
 )
 _LINE: Final = re.compile(_REST)
 _WITH_HOST: Final = re.compile(rf"[\w.-]++(?::\d++)? {_REST}")
+_COLUMNAR: Final = (
+    r"^(?P<host>\S+) \S+ (?P<user>\S+(?: \S+)*?) \[(?P<time>\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4})\] "
+    r'"(?P<request>[^"]*)" (?P<status>\d{3}) (?P<size>\d+|-)(?P<tail> "[^"]*" "(?P<agent>[^"]*)")?'
+)
+"""`_LINE` for lines without a backslash."""
 _MARK: Final = re.compile(
     rb'^\S+(?: \S+)? \S+ .{1,200}? \[\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}\] ".*" \d{3} (?:\d+|-)(?: "|$)'
 )
@@ -55,6 +63,12 @@ _DIGIT: Final = re.compile(r"[0-9]|[A-Fa-f]{16}")
 _MAX_PATH: Final = 200
 _MAX_RAW: Final = 1000
 _FAILURES: Final = "45"
+_NO_USER: Final = ("-", '""')
+_NOBODY: Final = pa.array(_NO_USER)
+_MOST_DIGITS: Final = 16
+"""Sizes of fewer digits fit an int64."""
+_TEXT: Final = pa.string()
+_TIME: Final = pa.timestamp("us", tz="UTC")
 
 
 def _read(stream: Stream, intake: Intake) -> Iterator[pa.Table]:
@@ -63,9 +77,46 @@ def _read(stream: Stream, intake: Intake) -> Iterator[pa.Table]:
 
 
 def _table(block: Block, intake: Intake) -> pa.Table:
+    groups, taken = match_lines(block, _COLUMNAR)
+    times = mapped(groups.field("time"), _time, _TIME)
+    taken &= times.is_valid().to_numpy(zero_copy_only=False)
+    quick = _columns(groups.filter(pa.array(taken)), times.filter(pa.array(taken)))
+    quick = quick.append_column(LINE, pa.array(block.first + np.flatnonzero(taken)))
+    if taken.all():
+        return quick
+    closer = _line_by_line(lines_at(block, np.flatnonzero(~taken)), intake)
+    return pa.concat_tables([quick, closer], promote_options="default").sort_by(LINE)
+
+
+def _columns(groups: pa.StructArray, times: pa.Array) -> pa.Table:
+    address = mapped(groups.field("host"), _address, _TEXT)
+    user = groups.field("user")
+    asked = groups.field("request").dictionary_encode()
+    requests = [_asked(request) for request in asked.dictionary.to_pylist()]
+    size, agent = groups.field("size"), groups.field("agent")
+    countable = pc.and_(pc.not_equal(size, "-"), pc.less(pc.binary_length(size), _MOST_DIGITS))
+    said = pc.and_(pc.not_equal(groups.field("tail"), ""), pc.not_equal(agent, "-"))
+    failed = pc.is_in(pc.utf8_slice_codeunits(groups.field("status"), 0, 1), pa.array(list(_FAILURES)))
+    return pa.table(
+        {
+            "time": times,
+            "kind": pa.repeat("api", len(groups)),
+            "subject": pc.if_else(pc.is_in(user, _NOBODY), joined("ip:", address), joined("user:", user)),
+            "action": pa.array([action for action, _ in requests], _TEXT).take(asked.indices),
+            "resource": pa.array([resource for _, resource in requests], _TEXT).take(asked.indices),
+            "origin.address": address,
+            "origin.agent": pc.if_else(said, agent, None),
+            "outcome": pc.if_else(failed, "failure", "success"),
+            "bytes_out": pc.if_else(countable, size, None).cast(pa.int64()),
+        }
+    )
+
+
+def _line_by_line(lines: Iterator[tuple[int, str]], intake: Intake) -> pa.Table:
+    """Do for single lines what `_columns` does for most of a block; set aside what is no record."""
     rows: list[tuple[Any, ...]] = []
-    lines: list[int] = []
-    for number, line in enumerate(block.data.decode().split("\n")[: block.count], block.first):
+    numbers: list[int] = []
+    for number, line in lines:
         match = _LINE.match(line) or _WITH_HOST.match(line)
         time = _time(match[3]) if match else None
         if match is None or time is None:
@@ -74,19 +125,19 @@ def _table(block: Block, intake: Intake) -> pa.Table:
             continue
         host, user, _, request, status, size, _, agent = match.groups()
         action, resource = _asked(request)
-        address, subject = _who(host, user)
+        address = _address(host)
+        subject = f"ip:{address}" if user in _NO_USER else f"user:{user}"
         outcome = "failure" if status[0] in _FAILURES else "success"
-        sent = int(size) if size != "-" and len(size) < 16 else None  # noqa: PLR2004 - digits of a size that fits int64
+        sent = int(size) if size != "-" and len(size) < _MOST_DIGITS else None
         agent = None if agent == "-" else agent
         rows.append((time, "api", subject, action, resource, address, agent, outcome, sent))
-        lines.append(number)
-    return from_rows(_NAMES, rows, lines)
+        numbers.append(number)
+    return from_rows(_NAMES, rows, numbers)
 
 
 @lru_cache(1 << 14)
-def _who(host: str, user: str) -> tuple[str, str]:
-    address = canonical_text(host) or host.lower()
-    return address, f"ip:{address}" if user in {"-", '""'} else f"user:{user}"
+def _address(host: str) -> str:
+    return canonical_text(host) or host.lower()
 
 
 @lru_cache(1 << 14)
