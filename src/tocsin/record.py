@@ -5,7 +5,7 @@ Times are aware UTC datetimes; bits are base-2 logarithms of probabilities.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime  # noqa: TC003 - msgspec reads the annotations at run time
 from typing import Final, Literal, get_args
 
 import msgspec

@@ -9,4 +9,15 @@ from tocsin.behaviour.hashing import key_of
 from tocsin.behaviour.judge import judge
 from tocsin.behaviour.model import Model, Observed
 
-__all__ = ["FEATURES", "FLAG_PRIVILEGED", "FLAG_SENSITIVE", "Encoded", "Model", "Observed", "encode", "judge", "key_of", "reasons"]
+__all__ = [
+    "FEATURES",
+    "FLAG_PRIVILEGED",
+    "FLAG_SENSITIVE",
+    "Encoded",
+    "Model",
+    "Observed",
+    "encode",
+    "judge",
+    "key_of",
+    "reasons",
+]

@@ -118,7 +118,7 @@ def forget_stories(desk: Desk) -> Desk:
 
 
 @kernel
-def _open_story(desk: Desk, key: np.uint64, seq: int, time_s: float, until: float) -> None:
+def _open_story(desk: Desk, key: np.uint64, seq: int, until: float) -> None:
     if key == 0:
         return
     place = _story(desk, key)
@@ -142,7 +142,7 @@ def _joined(desk: Desk, slot: int, key: np.uint64, time_s: float) -> int:
 
 
 @kernel
-def ring(  # noqa: PLR0913 - columns, passed flat
+def ring(
     desk: Desk,
     terms: Terms,
     first_seq: int,
@@ -158,8 +158,8 @@ def ring(  # noqa: PLR0913 - columns, passed flat
 ) -> int:
     """Fill `accumulated` (bits) and `alert_seq`: -1, or the seq of the alert an event rings (its own) or joins.
 
-    `tails` is NaN for late events; `fresh` is what adds up; `absolute` marks what always rings; `story_keys` is the address where it is
-    unusual for its subject, else 0. Returns the first event not done, when stories must be forgotten first.
+    `tails` is NaN for late events; `fresh` is what adds up; `absolute` marks what always rings;
+    `story_keys` is the address where it is unusual for its subject, else 0. Returns the first event not done, when stories must be forgotten first.
     """
     for i in range(start, len(slots)):
         if desk.control[_STORIES] * 4 > len(desk.story_keys) * 3:
@@ -182,7 +182,7 @@ def ring(  # noqa: PLR0913 - columns, passed flat
                 desk.control[_TOKENS] -= 1.0
                 desk.control[_TAU] += _STEP
             seq = first_seq + i
-            _open_story(desk, story_keys[i], seq, time_s, time_s + terms.story_s)
+            _open_story(desk, story_keys[i], seq, time_s + terms.story_s)
         if time_s >= desk.entities[slot, _MUTE]:
             desk.entities[slot, _MUTE] = time_s + terms.mute_s
             desk.alert_of[slot] = seq

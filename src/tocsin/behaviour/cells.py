@@ -113,7 +113,7 @@ def _bar(words: np.ndarray, hours: np.ndarray, base: int, size: int, hour: int, 
 
 
 @kernel
-def _rebuild(  # noqa: PLR0913 - one kernel's state, passed flat
+def _rebuild(
     cells: np.ndarray,
     words: np.ndarray,
     hours: np.ndarray,
@@ -144,7 +144,7 @@ def _rebuild(  # noqa: PLR0913 - one kernel's state, passed flat
 
 
 @kernel
-def insert_cell(  # noqa: PLR0913 - one kernel's state, passed flat
+def insert_cell(
     cells: np.ndarray,
     words: np.ndarray,
     hours: np.ndarray,

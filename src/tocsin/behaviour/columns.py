@@ -64,7 +64,7 @@ def _numbers(column: pa.Array) -> np.ndarray:
     """float64 with NaN for null."""
     if column.null_count == len(column):
         return np.full(len(column), np.nan)
-    return pc.cast(column, pa.float64()).to_numpy(zero_copy_only=False)
+    return np.asarray(pc.cast(column, pa.float64()).to_numpy(zero_copy_only=False))
 
 
 def _joined(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -127,5 +127,12 @@ def encode(batch: pa.RecordBatch, key: HashKey) -> Encoded:
         values=values,
         sizes=sizes,
         quantity=quantity,
-        rate_keys=np.stack([_joined(subject, np.uint64(1) + 0 * subject), _joined(subject, partner), _joined(other, np.uint64(3) + 0 * other)], axis=1),
+        rate_keys=np.stack(
+            [
+                _joined(subject, np.uint64(1) + 0 * subject),
+                _joined(subject, partner),
+                _joined(other, np.uint64(3) + 0 * other),
+            ],
+            axis=1,
+        ),
     )

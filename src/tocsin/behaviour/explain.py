@@ -113,7 +113,8 @@ def _text(feature: int, facts: np.ndarray, row: Mapping[str, Any]) -> str:
         return f"{_number(moved)} moved within the hour, where {_number(max(usual, 0.0))} is usual"
     if feature in _RATE_WORDS:
         fast, usual = facts[feature]
-        return f"about {_number(float(fast))} {_RATE_WORDS[feature]} within minutes, where {_number(float(usual))} is usual"
+        many, few = _number(float(fast)), _number(float(usual))
+        return f"about {many} {_RATE_WORDS[feature]} within minutes, where {few} is usual"
     return _size_text(feature, facts, row)
 
 

@@ -82,10 +82,9 @@ RELEVANCE: Final = {
     "api": _BUSY,
     "signup": _BUSY,
     "change": _BUSY,
-    "payment": {
-        feature: _QUIET
-        for feature in (ACTION, COUNTERPARTY, HOUR, WEEKDAY, VOLUME, RATE_SUBJECT, RATE_PAIR, RATE_TARGET)
-    },
+    "payment": dict.fromkeys(
+        (ACTION, COUNTERPARTY, HOUR, WEEKDAY, VOLUME, RATE_SUBJECT, RATE_PAIR, RATE_TARGET), _QUIET
+    ),
 }
 """Weight that features have in a kind of event before any verdict; one where nothing is said.
 

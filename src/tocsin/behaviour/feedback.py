@@ -76,14 +76,19 @@ class Feedback:
         """float64[KINDS, FEATURE_COUNT, 2]: worth of a witness and of each bit beyond the bend, in witness units."""
         return self._weights
 
+    @property
+    def told(self) -> bool:
+        """Whether any outcome is known, so that `extra` can be other than zero."""
+        return bool(self._outcomes.base[0])
+
     def extra(self, values: np.ndarray, subject: np.ndarray, kind: np.ndarray, hour: np.ndarray) -> np.ndarray:
         """float32[m] witness units that known outcomes add to events of `hour`, as of the last closed hour."""
-        if not self._outcomes.base[0]:
+        if not self.told:
             return np.zeros(len(kind), np.float32)
         read = self._read(role_keys(values, subject), hour)
         return np.asarray((read * self._worth[kind]).sum(axis=1), np.float32)
 
-    def learn(  # noqa: PLR0913 - columns, passed by name
+    def learn(
         self,
         *,
         x: np.ndarray,

@@ -30,7 +30,7 @@ def _rotl(x: np.uint64, b: int) -> np.uint64:
 
 
 @njit(cache=True, inline="always")
-def _round(v0: np.uint64, v1: np.uint64, v2: np.uint64, v3: np.uint64):  # noqa: ANN202 - four words
+def _round(v0: np.uint64, v1: np.uint64, v2: np.uint64, v3: np.uint64):
     v0 += v1
     v1 = _rotl(v1, 13) ^ v0
     v0 = _rotl(v0, 32)
@@ -73,9 +73,7 @@ def siphash(data: np.ndarray, start: int, stop: int, k0: np.uint64, k1: np.uint6
 
 
 @njit(cache=True)
-def _hash_all(
-    offsets: np.ndarray, data: np.ndarray, k0: np.uint64, k1: np.uint64, out: np.ndarray
-) -> None:
+def _hash_all(offsets: np.ndarray, data: np.ndarray, k0: np.uint64, k1: np.uint64, out: np.ndarray) -> None:
     last_start, last_stop, last = -1, -1, np.uint64(0)
     for i in range(len(out)):
         start, stop = offsets[i], offsets[i + 1]
@@ -124,9 +122,7 @@ def _v6_prefix(data: np.ndarray, start: int, stop: int) -> np.uint64:
 
 
 @njit(cache=True)
-def _subnets(
-    offsets: np.ndarray, data: np.ndarray, k0: np.uint64, k1: np.uint64, out: np.ndarray
-) -> None:
+def _subnets(offsets: np.ndarray, data: np.ndarray, k0: np.uint64, k1: np.uint64, out: np.ndarray) -> None:
     eight = np.zeros(8, np.uint8)
     for i in range(len(out)):
         start, stop = offsets[i], offsets[i + 1]

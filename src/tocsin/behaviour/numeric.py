@@ -52,15 +52,15 @@ def _stamp() -> tuple[str, int]:
 _STAMP: Final = _stamp()
 
 
-def kernel(function: Callable[..., Any]) -> Any:  # noqa: ANN401 - numba ships no annotations
+def kernel(function: Callable[..., Any]) -> Any:
     """Compile a kernel; the compiled code is kept on disk while no file of the room changes."""
     compiled = njit(**_COMPILED)(function)
     compiled._cache._cache_file._source_stamp = _STAMP  # noqa: SLF001 - numba has no public way to say so
     return compiled
 
 
-def part(function: Callable[..., Any]) -> Any:  # noqa: ANN401 - numba ships no annotations
-    """Compile a part of a kernel; merged into its caller, since passing the whole state costs more than most parts do."""
+def part(function: Callable[..., Any]) -> Any:
+    """Compile a part of a kernel; merged into its caller, since passing the state costs more than most parts do."""
     compiled = njit(**_COMPILED, forceinline=True)(function)
     compiled._cache._cache_file._source_stamp = _STAMP  # noqa: SLF001 - numba has no public way to say so
     return compiled
@@ -126,10 +126,10 @@ def fast_log2(x: float) -> float:
 
 
 @intrinsic  # type: ignore[untyped-decorator] # numba ships no annotations
-def prefetch(typingctx: Any, address: Any) -> tuple[Any, Callable[..., Any]]:  # noqa: ARG001, ANN401 - numba's protocol
+def prefetch(typingctx: Any, address: Any) -> tuple[Any, Callable[..., Any]]:  # noqa: ARG001 - numba's protocol
     """Ask the processor for the cache line at `address` (an integer); a hint, never a load."""
 
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:  # noqa: ARG001, ANN401 - numba's protocol
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:  # noqa: ARG001 - numba's protocol
         pointer = builder.inttoptr(args[0], ir.IntType(8).as_pointer())
         int32 = ir.IntType(32)
         kind = ir.FunctionType(ir.VoidType(), [pointer.type, int32, int32, int32])

@@ -155,9 +155,7 @@ def _bits_above(bad: float, every: float, base: float) -> float:
 
 
 @inlined
-def _bits_of(  # noqa: PLR0913 - one ring, passed flat
-    days: np.ndarray, last: int, day: int, base: float, fading: np.ndarray, bits: np.ndarray
-) -> None:
+def _bits_of(days: np.ndarray, last: int, day: int, base: float, fading: np.ndarray, bits: np.ndarray) -> None:
     """Read one ring as of `day`: bits of the newest outcomes, and how far they stand above the long memory.
 
     The short memory fades from the newest outcome known, not from today: what has not been contradicted stands.

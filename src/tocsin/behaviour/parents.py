@@ -64,7 +64,7 @@ def _read(keys: np.ndarray, counts: np.ndarray, key: np.uint64, hour: int) -> in
 
 
 @kernel
-def backed_off(  # noqa: PLR0913 - one kernel's state, passed flat
+def backed_off(
     keys: np.ndarray,
     counts: np.ndarray,
     totals: np.ndarray,
@@ -111,7 +111,7 @@ def _add(keys: np.ndarray, counts: np.ndarray, meta: np.ndarray, key: np.uint64,
 
 
 @kernel
-def add_use(  # noqa: PLR0913 - one kernel's state, passed flat
+def add_use(
     keys: np.ndarray,
     counts: np.ndarray,
     totals: np.ndarray,

@@ -5,8 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from tocsin.behaviour.features import CATEGORICAL, FEATURES
 from tocsin.behaviour.layout import (
     F_EVENTS,
@@ -27,6 +25,8 @@ from tocsin.behaviour.layout import (
 )
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from tocsin.behaviour.layout import Entities
 
 __all__ = ["portrait"]

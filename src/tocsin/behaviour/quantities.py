@@ -7,7 +7,16 @@ import numpy as np
 from tocsin.behaviour.layout import HALF_HOURS, R_HOURS, R_SIZE, R_TIME, R_WEEKDAYS, WEEKDAYS
 from tocsin.behaviour.numeric import fast_log2, inlined, kernel
 
-__all__ = ["add_size", "hour_bits", "own_hours", "population_bits", "size_bits", "usual_hours", "weekday_bits", "winsor"]
+__all__ = [
+    "add_size",
+    "hour_bits",
+    "own_hours",
+    "population_bits",
+    "size_bits",
+    "usual_hours",
+    "weekday_bits",
+    "winsor",
+]
 
 _PEER_HOURS = 6.0
 """Weight of the peers' circle, in hours of the entity's own."""

@@ -85,7 +85,7 @@ def _count(state: np.ndarray, role: int, out: np.ndarray) -> None:
 
 
 @kernel
-def measure_rates(  # noqa: PLR0913 - columns, passed flat
+def measure_rates(
     rates: Rates,
     states: np.ndarray,
     lasts: np.ndarray,

@@ -79,7 +79,7 @@ _LATE = 4
 
 
 @inlined
-def _value_bits(ents, words, hours, parents, limits, slot, feature, key, hour, place, fact):  # noqa: ANN001, ANN202, PLR0913 - inlined; typed by numba
+def _value_bits(ents, words, hours, parents, limits, slot, feature, key, hour, place, fact):
     """Raw bits of one value, and whether the entity owns it; parents are asked only about what it does not own."""
     row = ents.rows[slot]
     seen = 0.0
@@ -95,7 +95,7 @@ def _value_bits(ents, words, hours, parents, limits, slot, feature, key, hour, p
 
 
 @part
-def _where(ents, words, hours, parents, limits, cols, i, hour, keys, places, raw, facts):  # noqa: ANN001, ANN202, PLR0913 - typed by numba
+def _where(ents, words, hours, parents, limits, cols, i, hour, keys, places, raw, facts):
     """Raw bits along country, network, subnet and address: down to the first that is not owned, no further."""
     slot = cols.slot[i]
     if keys[ADDRESS] != 0:
@@ -118,7 +118,7 @@ def _where(ents, words, hours, parents, limits, cols, i, hour, keys, places, raw
 
 
 @part
-def _values(ents, words, hours, parents, limits, cols, i, hour, keys, places, raw, facts):  # noqa: ANN001, ANN202, PLR0913 - typed by numba
+def _values(ents, words, hours, parents, limits, cols, i, hour, keys, places, raw, facts):
     slot = cols.slot[i]
     for feature in range(CATEGORICAL):
         value = cols.values[i, feature]
@@ -136,7 +136,7 @@ def _values(ents, words, hours, parents, limits, cols, i, hour, keys, places, ra
 
 
 @part
-def _quantities(ents, parents, cols, i, raw, facts):  # noqa: ANN001, ANN202, PLR0913 - typed by numba
+def _quantities(ents, parents, cols, i, raw, facts):
     slot = cols.slot[i]
     row = ents.rows[slot]
     kind = cols.kind[i]
@@ -166,7 +166,7 @@ def _quantities(ents, parents, cols, i, raw, facts):  # noqa: ANN001, ANN202, PL
 
 
 @inlined
-def _known(row, feature):  # noqa: ANN001, ANN202 - inlined; typed by numba
+def _known(row, feature):
     """How many units the entity has of what this feature looks at; rates allow for that in their own bits."""
     if feature < CATEGORICAL:
         return row[R_N + feature]
@@ -180,7 +180,7 @@ def _known(row, feature):  # noqa: ANN001, ANN202 - inlined; typed by numba
 
 
 @inlined
-def _met_already(ents, hours, slot, hour, places, feature):  # noqa: ANN001, ANN202, PLR0913 - inlined; typed by numba
+def _met_already(ents, hours, slot, hour, places, feature):
     """Whether what this feature shows was seen of the entity before in this hour: it is no new evidence."""
     if feature < CATEGORICAL:
         return places[feature] >= 0 and hours[places[feature], CELL_HOUR] >= hour
@@ -188,7 +188,7 @@ def _met_already(ents, hours, slot, hour, places, feature):  # noqa: ANN001, ANN
 
 
 @part
-def _gauge(ents, calib, cols, i, raw, x, counts):  # noqa: ANN001, ANN202, PLR0913 - typed by numba
+def _gauge(ents, calib, cols, i, raw, x, counts):
     """Calibrated bits of every feature, counted for the hours to come."""
     row = ents.rows[cols.slot[i]]
     kind = cols.kind[i]
@@ -205,10 +205,10 @@ def _gauge(ents, calib, cols, i, raw, x, counts):  # noqa: ANN001, ANN202, PLR09
 
 
 @part
-def _weigh(ents, hours, calib, cols, out, i, hour, raw, places):  # noqa: ANN001, ANN202, PLR0913 - typed by numba
+def _weigh(ents, hours, calib, cols, out, i, hour, raw, places):
     """Hear the witnesses: of the features that see the same thing only the rarest; then calibrate their sum.
 
-    `fresh` is the same with what was met before in this hour at a quarter of its weight: repeating adds less than more of it.
+    `fresh` is the same with what was met before in this hour at a quarter of its weight: repeating is no new evidence.
     """
     slot = cols.slot[i]
     kind = cols.kind[i]
@@ -237,7 +237,7 @@ def _weigh(ents, hours, calib, cols, out, i, hour, raw, places):  # noqa: ANN001
 
 
 @part
-def _conclude(ents, calib, cols, out, i, total, fresh, counts):  # noqa: ANN001, ANN202, PLR0913 - typed by numba
+def _conclude(ents, calib, cols, out, i, total, fresh, counts):
     """How rare so much surprise is.
 
     Features are calibrated among entities known as well as this one, so their sum is comparable and is calibrated
@@ -259,8 +259,8 @@ def _conclude(ents, calib, cols, out, i, total, fresh, counts):  # noqa: ANN001,
 
 
 @part
-def _look_ahead(ents, cols, i):  # noqa: ANN001, ANN202 - typed by numba
-    """Ask for the profile of an event soon to come; its facts were asked for earlier, so they tell where its cells are."""
+def _look_ahead(ents, cols, i):
+    """Ask for the profile of an event soon to come; its facts came earlier, so they tell where its cells are."""
     slot = cols.slot[i]
     log = ents.facts[slot, F_LOG_SIZE]
     if log == 0:
@@ -273,7 +273,7 @@ def _look_ahead(ents, cols, i):  # noqa: ANN001, ANN202 - typed by numba
 
 
 @part
-def _look_far_ahead(ents, cols, i):  # noqa: ANN001, ANN202 - typed by numba
+def _look_far_ahead(ents, cols, i):
     """Ask for the facts and the row of an event to come."""
     slot = cols.slot[i]
     prefetch(ents.facts.ctypes.data + slot * ents.facts.strides[0])
@@ -283,7 +283,7 @@ def _look_far_ahead(ents, cols, i):  # noqa: ANN001, ANN202 - typed by numba
 
 
 @kernel
-def score(  # noqa: PLR0913 - the whole state, passed flat
+def score(
     ents: Entities,
     words: np.ndarray,
     hours: np.ndarray,
@@ -316,9 +316,7 @@ def score(  # noqa: PLR0913 - the whole state, passed flat
             continue
         hour = cols.hour[i]
         if hour > parents.meta[1]:
-            close_hours(
-                parents.totals, parents.hours, parents.circle_totals, parents.sizes, parents.meta, hour
-            )
+            close_hours(parents.totals, parents.hours, parents.circle_totals, parents.sizes, parents.meta, hour)
             close_calibration(calib.hist, calib.pending, calib.table, calib.dirty, limits.calibration_kept)
         slot = cols.slot[i]
         wake(ents, parents, limits, slot, hour)

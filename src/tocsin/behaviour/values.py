@@ -40,9 +40,7 @@ def cell_key(value: np.uint64, feature: int) -> np.uint64:
 
 
 @inlined
-def own_share(
-    row: np.ndarray, feature: int, seen: float
-) -> tuple[float, float]:
+def own_share(row: np.ndarray, feature: int, seen: float) -> tuple[float, float]:
     """Own probability of a value seen for `seen` units, and the mass left to the parents (Teh 2006)."""
     n = float(row[R_N + feature])
     mass = _CONCENTRATION + _DISCOUNT * row[R_K + feature]
@@ -63,7 +61,7 @@ def group_of(roots: np.ndarray, meta: np.ndarray, root: np.uint64) -> int:
 
 
 @inlined
-def teach_value(  # noqa: PLR0913 - one kernel's state, passed flat
+def teach_value(
     words: np.ndarray,
     hours: np.ndarray,
     place: int,
