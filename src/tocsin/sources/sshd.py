@@ -5,10 +5,9 @@ from, `ip:ADDRESS` with the name tried as counterparty, because the name may not
 address trying many names is one story. The log host is the resource. Lines of other programs, and of sshd
 about nothing that anybody did, are left out and counted.
 
-Classic syslog has no year and no zone. Times are taken as UTC; the year is the latest in which the last
-line of the file lies no later than the file's own modification and `now` (a day's grace for clocks);
-earlier lines follow from the sequence, a jump back of more than half a year being a turn of the year.
-RFC 3339 times (rsyslog, journald) are taken as they are.
+Classic syslog has no year and no zone: times are taken as UTC and the year from the file, see `syslog`.
+A log written in another zone is off by that zone's offset, the same for every line; have rsyslog write RFC
+3339 times, which carry their zone and are taken as they are.
 
 Facts taken as given: a log-in as root is privileged.
 """
@@ -16,20 +15,22 @@ Facts taken as given: a log-in as root is privileged.
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
-from functools import lru_cache
-from itertools import groupby
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from tocsin.sources.address import canonical_text
+from tocsin.sources.columnar import joined, lines_at, mapped, match_lines
 from tocsin.sources.lines import line_blocks
 from tocsin.sources.source import Head, Source
-from tocsin.sources.tables import from_rows
+from tocsin.sources.syslog import GRACE, Years, first_year, rfc3339
+from tocsin.sources.tables import LINE, from_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    import pyarrow as pa
 
     from tocsin.sources.intake import Intake
     from tocsin.sources.lines import Block
@@ -45,14 +46,18 @@ _LINE: Final = re.compile(
     r"|(?P<new>\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d\S*)) (?P<host>\S+) "
     r"(?P<program>[^\s\[:]+)(?:\[(?P<pid>\d+)\])?:? (?P<rest>.*)$"
 )
+_COLUMNAR: Final = (
+    r"^(?:<\d{1,3}>)?(?:\d )?(?:(?P<old>[A-Z][a-z]{2} (?: \d|\d\d|\d) \d\d:\d\d:\d\d)"
+    r"|(?P<new>\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d\S*)) (?P<host>\S+) "
+    r"(?P<program>[^\s\[:]+)(?:\[\d+\])?:? (?P<rest>.*)"
+)
+"""`_LINE` for a line with its newline."""
 _PROGRAMS: Final = frozenset({"sshd", "sshd-session", "sshd-auth"})
-_MONTHS: Final = {m: n for n, m in enumerate("Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(), 1)}  # noqa: SIM905 - reads as the calendar
-_OLD_DAYS: Final = re.compile(rb"(?m)^(?:<\d{1,3}>)?([A-Z][a-z]{2} (?: \d|\d\d|\d)) \d\d:\d\d:\d\d ")
 _MARK: Final = re.compile(rb" (?:sshd(?:-session|-auth)?)(?:\[\d+\])?: ")
-_LEAP_YEAR: Final = 2000
 _MAX_USER: Final = 200
-_HALF_YEAR: Final = timedelta(days=183)
-_GRACE: Final = timedelta(days=1)
+_NO_TIME: Final = np.datetime64("NaT", "us")
+_TEXT: Final = pa.string()
+_TIME: Final = pa.timestamp("us", tz="UTC")
 _FROM: Final = r"(?P<address>\S+)(?: port (?P<port>\d+))?"
 _WHO: Final = r"(?P<user>.*?)"
 _RULES: Final = tuple(
@@ -105,84 +110,66 @@ _RULES: Final = tuple(
 _BY_LETTER: Final = {letter: tuple(r for r in _RULES if r[0][0] == letter) for letter in {r[0][0] for r in _RULES}}
 
 
-class _Years:
-    """Gives the times of one file their year, line after line; see the module's words on it."""
-
-    def __init__(self, first: int, latest: datetime | None = None) -> None:
-        self._year = first
-        self._latest = latest
-        self._before: datetime | None = None
-
-    def place(self, old: str) -> datetime | None:
-        """Return the UTC time of a classic timestamp; None when it is no date."""
-        time = _moment(old, self._year)
-        if time is None:
-            return None
-        if self._before is not None and abs(time - self._before) > _HALF_YEAR:
-            year = self._year + (1 if time < self._before else -1)
-            moved = _moment(old, year)
-            if moved is not None and abs(moved - self._before) <= _HALF_YEAR:
-                self._year, time = year, moved
-        if self._latest is not None and time > self._latest:
-            # Lines out of any sequence (files put together by hand) must not land in the future.
-            this_year = _moment(old, self._latest.year)
-            fits = this_year is not None and this_year <= self._latest
-            return this_year if fits else _moment(old, self._latest.year - 1)
-        self._before = time
-        return time
-
-
-@lru_cache(1 << 12)
-def _moment(old: str, year: int) -> datetime | None:
-    try:
-        hour, minute, second = int(old[-8:-6]), int(old[-5:-3]), int(old[-2:])
-        return datetime(year, _MONTHS[old[:3]], int(old[4:6]), hour, minute, min(second, 59), tzinfo=UTC)
-    except (KeyError, ValueError):
-        return None
-
-
-def _first_year(blocks: Iterator[Block], latest: datetime) -> int:
-    """Return the year of the first line, so that the last one lies no later than `latest`."""
-    years = _Years(_LEAP_YEAR)
-    last = None
-    for block in blocks:
-        for day, _ in groupby(_OLD_DAYS.findall(block.data)):
-            last = years.place(f"{day.decode()} 00:00:00") or last
-    if last is None:
-        return latest.year
-    # 29 February exists only in some years, hence the search.
-    for year in range(latest.year, latest.year - 9, -1):
-        try:
-            if last.replace(year=year) <= latest:
-                return year - (last.year - _LEAP_YEAR)
-        except ValueError:
-            continue
-    return latest.year
-
-
 def _read(stream: Stream, intake: Intake) -> Iterator[pa.Table]:
     first = intake.again()
     try:
-        latest = min(intake.modified, intake.now) + _GRACE
-        years = _Years(_first_year(line_blocks(first, intake.silent()), latest), latest)
+        latest = min(intake.modified, intake.now) + GRACE
+        years = Years(first_year(line_blocks(first, intake.silent()), latest), latest)
     finally:
         first.close()
     for block in line_blocks(stream, intake):
         yield _table(block, years, intake)
 
 
-def _table(block: Block, years: _Years, intake: Intake) -> pa.Table:
+def _table(block: Block, years: Years, intake: Intake) -> pa.Table:
+    groups, taken = match_lines(block, _COLUMNAR)
+    closer = [(n, line.lstrip("\0")) for n, line in lines_at(block, np.flatnonzero(~taken))]
+    times = _times(groups, taken, {n - block.first: m["old"] for n, t in closer if (m := _LINE.match(t))}, years)
+    unknown = taken & np.isnat(times)
+    taken &= ~unknown
+    quick = _columns(groups.filter(pa.array(taken)), np.flatnonzero(taken))
+    intake.leave_out(int(taken.sum()) - len(quick))
+    rows = quick[LINE].to_numpy()
+    quick = quick.set_column(quick.column_names.index(LINE), LINE, pa.array(block.first + rows))
+    quick = quick.append_column("time", pa.array(times[rows]).cast(_TIME))
+    if taken.all():
+        return quick.sort_by(LINE)
+    slow = _line_by_line(lines_at(block, np.flatnonzero(~taken)), times, block.first, intake)
+    return pa.concat_tables([quick, slow], promote_options="default").sort_by(LINE)
+
+
+def _times(groups: pa.StructArray, taken: np.ndarray, closer: dict[int, str | None], years: Years) -> np.ndarray:
+    """Return the time of every line, in microseconds; each run of one classic timestamp is placed once."""
+    new = mapped(groups.field("new"), rfc3339, _TIME).cast(pa.timestamp("us"))
+    times = np.where(taken, new.to_numpy(zero_copy_only=False), _NO_TIME)
+    encoded = groups.field("old").dictionary_encode()
+    texts = encoded.dictionary.to_pylist()
+    codes = np.where(taken, encoded.indices.fill_null(0).to_numpy(), -1)
+    for row, old in closer.items():
+        codes[row] = len(texts)
+        texts.append(old or "")
+    told = np.array([bool(text) for text in texts], bool)
+    rows = np.flatnonzero((codes >= 0) & told[codes])
+    starts = np.flatnonzero(np.diff(codes[rows], prepend=-1))
+    placed = [years.place(texts[code]) for code in codes[rows][starts].tolist()]
+    moments = np.array([_NO_TIME if t is None else t.replace(tzinfo=None) for t in placed], "datetime64[us]")
+    times[rows] = np.repeat(moments, np.diff(starts, append=len(rows)))
+    return times
+
+
+def _line_by_line(lines: Iterator[tuple[int, str]], times: np.ndarray, first: int, intake: Intake) -> pa.Table:
+    """Do for single lines what `_columns` does for most of a block; set aside what is no record."""
     rows: list[tuple[Any, ...]] = []
-    lines: list[int] = []
+    numbers: list[int] = []
     other = 0
-    for number, line in enumerate(block.data.decode().split("\n")[: block.count], block.first):
-        line = line.lstrip("\0")  # noqa: PLW2901 - a crash leaves runs of NUL before the next line
+    for number, written in lines:
+        line = written.lstrip("\0")  # a crash leaves runs of NUL before the next line
         match = _LINE.match(line)
         if match is None:
             if line.strip():
                 intake.put_aside(number, "not a syslog line", excerpt=line)
             continue
-        time = years.place(match["old"]) if match["old"] else _rfc3339(match["new"])
+        time = rfc3339(match["new"]) if match["new"] else _moment(times[number - first])
         row = _event(match) if match["program"] in _PROGRAMS else None
         if row is None:
             other += 1
@@ -190,18 +177,67 @@ def _table(block: Block, years: _Years, intake: Intake) -> pa.Table:
             intake.put_aside(number, "its time is no date", excerpt=line)
         else:
             rows.append((time, *row))
-            lines.append(number)
+            numbers.append(number)
     intake.leave_out(other)
-    return from_rows(_NAMES, rows, lines)
+    return from_rows(_NAMES, rows, numbers)
 
 
-@lru_cache(1 << 12)
-def _rfc3339(text: str) -> datetime | None:
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return time if time.tzinfo else time.replace(tzinfo=UTC)
+def _moment(time: np.datetime64) -> datetime | None:
+    moment = time.item()
+    return moment.replace(tzinfo=UTC) if isinstance(moment, datetime) else None
+
+
+def _columns(groups: pa.StructArray, rows: np.ndarray) -> pa.Table:
+    """Return everything but the time of the lines that are events; `rows` stand in for their numbers."""
+    ours = pc.is_in(groups.field("program"), pa.array(sorted(_PROGRAMS)))
+    groups, rows = groups.filter(ours), rows[ours.to_numpy(zero_copy_only=False)]
+    rest = pc.utf8_trim_whitespace(groups.field("rest"))
+    left = np.ones(len(rest), bool)
+    parts = [_ruled(pc.extract_regex(rest.slice(0, 0), pattern=_RULES[0][1].pattern), groups.slice(0, 0), "", rows[:0])]
+    for start, pattern, action in _RULES:
+        at = np.flatnonzero(left & pc.starts_with(rest, start).to_numpy(zero_copy_only=False))
+        if not len(at):
+            continue
+        if not pattern.groups:  # it names nobody
+            left[
+                at[pc.match_substring_regex(rest.take(pa.array(at)), pattern.pattern).to_numpy(zero_copy_only=False)]
+            ] = False
+            continue
+        found = pc.extract_regex(rest.take(pa.array(at)), pattern=pattern.pattern)
+        fits = found.is_valid()
+        at = at[fits.to_numpy(zero_copy_only=False)]
+        left[at] = False
+        parts.append(_ruled(found.filter(fits), groups.take(pa.array(at)), action, rows[at]))
+    return pa.concat_tables(parts)
+
+
+def _ruled(found: pa.StructArray, groups: pa.StructArray, action: str, rows: np.ndarray) -> pa.Table:
+    """Do for all lines of one rule what `_row` does for one."""
+    said = {field.name: found.field(n) for n, field in enumerate(found.type)}
+    nothing = pa.nulls(len(rows), _TEXT)
+    origin = mapped(said["address"], lambda text: canonical_text(text) or text or None, _TEXT)
+    user = pc.utf8_trim_whitespace(said.get("user", nothing))
+    user = pc.if_else(pc.not_equal(user, ""), user, None)
+    accepted = action.startswith("Accepted")
+    by_address = joined("ip:", origin)
+    verb, method, _ = action.partition("{method}")
+    tried = joined("user:", pc.utf8_slice_codeunits(user, 0, _MAX_USER))
+    table = pa.table(
+        {
+            "kind": pa.repeat("authentication", len(rows)),
+            "subject": pc.coalesce(joined("user:", user), by_address) if accepted else by_address,
+            "action": joined(verb, said["method"]) if method else pa.repeat(verb, len(rows)),
+            "resource": joined("host/", groups.field("host")),
+            "counterparty": nothing if accepted else tried,
+            "origin.address": origin,
+            "outcome": pa.repeat("success" if accepted else "failure", len(rows)),
+            "privileged": pc.if_else(pc.equal(user, "root"), True, None)
+            if accepted
+            else pa.nulls(len(rows), pa.bool_()),
+            LINE: pa.array(rows, pa.int64()),
+        }
+    )
+    return table.filter(pc.is_valid(table["subject"]))
 
 
 def _event(line: re.Match[str]) -> tuple[Any, ...] | None:
