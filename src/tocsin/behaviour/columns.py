@@ -64,7 +64,7 @@ def _numbers(column: pa.Array) -> np.ndarray:
     """float64 with NaN for null."""
     if column.null_count == len(column):
         return np.full(len(column), np.nan)
-    return np.asarray(pc.cast(column, pa.float64()).to_numpy(zero_copy_only=False))
+    return np.asarray(pc.cast(column, pa.float64(), safe=False).to_numpy(zero_copy_only=False))  # huge counts are rounded
 
 
 def _joined(a: np.ndarray, b: np.ndarray) -> np.ndarray:
