@@ -6,14 +6,12 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from tocsin.behaviour import encode
 from tocsin.engine.traces import score_columns
 from tocsin.event import to_batch
 from tocsin.store import ScoreColumns
 
 if TYPE_CHECKING:
-    from tocsin.behaviour import Encoded, Observed
-    from tocsin.behaviour.hashing import HashKey
+    from tocsin.behaviour import Observed
     from tocsin.event import Event
     from tocsin.store import Home
 
@@ -37,10 +35,6 @@ class Waiting:
     def full(self) -> bool:
         """Whether they should be journaled now."""
         return len(self._events) >= _MOST
-
-    def encode(self, event: Event, key: HashKey) -> Encoded:
-        """Numbers of one event."""
-        return encode(to_batch([event]), key)
 
     def add(self, event: Event, subject: int, observed: Observed) -> None:
         """Let an event wait, with the keyed hash of its subject and what was said of it."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 import msgspec
 
 from tocsin.behaviour import Model, encode, key_of
+from tocsin.behaviour.single import SingleEncoder
 from tocsin.config import Entities, Settings
 from tocsin.engine.controls import Controls
 from tocsin.engine.erasure import erase
@@ -72,7 +73,7 @@ class Engine:
             country_mmdb=Path(settings.enrich.country_mmdb) if settings.enrich.country_mmdb else None,
         )
         self.key = key_of(home.hash_key)
-        self._waiting = Waiting()
+        self._waiting, self._encoder = Waiting(), SingleEncoder(self.key)
         self._settled = False
         self._recover()
 
@@ -125,7 +126,7 @@ class Engine:
         if not self._settled:
             self.settle()
         event = apply_facts_to_one(self.enrichment.enrich_one(event), self.entities)
-        encoded = self._waiting.encode(event, self.key)
+        encoded = self._encoder.encode(event)
         seq, before = self.seq, float(self.model.clock[0])
         observed = self.model.observe(encoded, seq)
         found = findings(self, (event,), encoded, observed, seq, before)
