@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+import pkgutil
+import re
 from importlib import import_module
 
 import numpy as np
 import pages
 import pytest
 
+import tocsin.behaviour
 from tocsin.behaviour.features import ACTION, FAMILIES, FAMILY, FEATURES, WITNESS
 from tocsin.behaviour.layout import R_N, ROW_WIDTH
 from tocsin.behaviour.values import own_share
@@ -16,7 +19,12 @@ from tocsin.behaviour.values import own_share
 PAGE = "docs/how-detection-works.md"
 ROWS = pages.rows(PAGE)
 FEATURE_ROWS = {row[0].strip("`"): row for row in ROWS if len(row) == 4}
-CONSTANTS = {row[3].strip("`"): row[1] for row in ROWS if len(row) == 5 and "." in row[3]}
+CONSTANTS = {
+    row[3].strip("`"): row[1]
+    for row in ROWS
+    if len(row) == 5 and re.fullmatch(r"`[\w.]+`", row[3]) and row[1][0].isdigit()
+}
+MODULES = [m.name for m in pkgutil.iter_modules(tocsin.behaviour.__path__)]
 
 
 @pytest.mark.parametrize(("feature", "family"), [(f, FAMILIES[n]) for f, n in zip(FEATURES, FAMILY, strict=True)])
@@ -36,9 +44,10 @@ def test_no_feature_is_documented_that_is_not_there():
 
 @pytest.mark.parametrize("name", sorted(CONSTANTS))
 def test_a_constant_is_that_of_the_code(name):
-    module, _, constant = name.partition(".")
-    value = getattr(import_module(f"tocsin.behaviour.{module}"), constant)
-    assert float(CONSTANTS[name].replace(",", "")) == value, f"{PAGE} gives {name} as {CONSTANTS[name]}"
+    module, _, constant = name.rpartition(".")
+    held = [import_module(f"tocsin.behaviour.{m}") for m in ([module] if module else MODULES)]
+    values = {getattr(m, constant) for m in held if hasattr(m, constant)}
+    assert values == {float(CONSTANTS[name])}, f"{PAGE} gives {name} as {CONSTANTS[name]}"
 
 
 def test_there_are_constants_to_compare():
