@@ -6,15 +6,14 @@ One instance is one shard. It owns its arrays and grows them; the kernels never 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from tocsin.behaviour import layout
 from tocsin.behaviour.budget import Terms, forget_stories, new_desk, ring
 from tocsin.behaviour.cold import freeze, idle, places_needed, thaw, vacated
-from tocsin.behaviour.columns import FLAG_LATE, FLAG_PRIVILEGED, FLAG_SENSITIVE
-from tocsin.behaviour.features import FAMILY, FEATURE_COUNT
+from tocsin.behaviour.columns import FLAG_LATE
 from tocsin.behaviour.feedback import Feedback
 from tocsin.behaviour.hashing import hash_text
 from tocsin.behaviour.layout import (
@@ -22,14 +21,14 @@ from tocsin.behaviour.layout import (
     F_GROUP,
     F_GROUP_NEXT,
     FLAG_FIXED_GROUP,
-    FLAG_KNOWN_PRIVILEGED,
     Columns,
-    Limits,
     Out,
 )
+from tocsin.behaviour.limits import limits_of
+from tocsin.behaviour.live import DONE, NO_CELLS, NO_RATES, NO_SLOT, Lane, Observed, Rules, new_observed
 from tocsin.behaviour.numeric import rehash
 from tocsin.behaviour.parents import PARENT_SHIFT, newer_uses
-from tocsin.behaviour.passing import mark_late, story_keys
+from tocsin.behaviour.passing import mark_absolute, mark_late, story_keys
 from tocsin.behaviour.portrait import portrait
 from tocsin.behaviour.rates import larger, measure_rates, newer_half
 from tocsin.behaviour.registry import BUMPED, KNOWN, USED, VACANT, admit, find_slots, grown, rebuild_index
@@ -47,46 +46,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Model", "Observed"]
 
-_DECAY_HOURS: Final = 1 << 15
-_CALIBRATION_HALF_LIFE_H: Final = 14 * 24
 _WITNESS_BITS: Final = 4.0
 """Calibrated bits from which a feature counts as a witness of its own in the absolute rule."""
-_WITNESSES: Final = 2
-_MOST_USES: Final = 1 << 22
-"""Values of groups and of everyone that are held at most: 200 MB."""
-_MOST_RATES: Final = 1 << 22
-"""Subjects, pairs and targets whose rates are held at most: 270 MB."""
-
-
-class Observed(NamedTuple):
-    """What became of a batch, one place an event."""
-
-    out: Out
-    late: np.ndarray
-    slots: np.ndarray
-    accumulated: np.ndarray
-    """float32, NaN for late events."""
-    alert_seq: np.ndarray
-    """int64: -1, or the seq of the alert that the event rings or joins."""
-    absolute: np.ndarray
-    """bool: met the absolute rule."""
-    extra: np.ndarray
-    """float32: what past bad outcomes added, in witness units."""
-
-
-def limits_of(settings: Settings) -> Limits:
-    """The settings that scores depend on, as kernels want them."""
-    b = settings.behaviour
-    return Limits(
-        decays=2.0 ** (-np.arange(_DECAY_HOURS) / (b.half_life_d * 24)),
-        quarantine_bits=float(b.quarantine_bits),
-        release_days=int(b.release_days),
-        max_log=int(np.log2(b.max_values)),
-        refresh_h=int(b.group_refresh_h),
-        most_uses=_MOST_USES,
-        most_rates=_MOST_RATES,
-        calibration_kept=float(2.0 ** (-1 / _CALIBRATION_HALF_LIFE_H)),
-    )
+_NOBODY: Final = np.zeros(0, np.int64)
 
 
 class Model:
@@ -103,9 +65,10 @@ class Model:
         self.rates = layout.new_rates()
         self.desk = new_desk()
         self._bench = layout.new_bench()
+        self._lane = Lane()
         self.vacant = np.zeros(0, np.int32)
         self.clock = np.full(1, -np.inf)
-        self.newcomers = np.zeros(0, np.int64)
+        self.newcomers = _NOBODY
         """Places in the last batch of the first events of entities not known before it."""
 
     def configure(self, settings: Settings) -> None:
@@ -115,8 +78,8 @@ class Model:
             float(settings.alerts.per_day), settings.alerts.mute_h * 3600.0, settings.alerts.story_h * 3600.0
         )
         self._most_resident = settings.behaviour.max_entities
-        self._absolute_bits = float(settings.behaviour.absolute_bits)
-        self._late_s = float(settings.behaviour.late_s)
+        b = settings.behaviour
+        self._rules = Rules(float(b.late_s), float(b.absolute_bits), _WITNESS_BITS)
 
     def group(self, groups: dict[str, str], key: HashKey) -> None:
         """Put entities into the operator's groups: name of the entity to name of the group."""
@@ -160,6 +123,8 @@ class Model:
         self, batch: Encoded, first_seq: int, extra: np.ndarray | None = None, skip: np.ndarray | None = None
     ) -> Observed:
         """Score a batch in journal order and learn from it; `skip` marks events to be passed over like late ones."""
+        if len(batch.hour) == 1 and skip is None:
+            return self._observe_one(batch, first_seq, extra)
         late = self._late(batch.times_s)
         if skip is not None:
             late |= skip
@@ -179,18 +144,53 @@ class Model:
             extra=extra if extra is not None else self._outcomes(batch),
         )
         out = self._score(columns)
-        absolute = self._absolute(columns, out)
+        absolute = np.empty(len(late), bool)
+        mark_absolute(self.ents.facts, slots, columns.flags, out.x, out.tail, self._rules, absolute)
         return self._ring(batch, first_seq, columns, out, late, absolute)
+
+    def _observe_one(self, batch: Encoded, seq: int, extra: np.ndarray | None) -> Observed:
+        """The same for one event, at a fraction of what it would cost as a batch."""
+        self.newcomers = _NOBODY
+        observed = self._lane.place()
+        if extra is not None or self.feedback.told:
+            observed.extra[:] = extra if extra is not None else self._outcomes(batch)
+        step = NO_SLOT
+        while True:
+            state = (
+                self.ents,
+                self.parents,
+                self.calib,
+                self.rates,
+                self.desk,
+                self.clock,
+                self.limits,
+                self.terms,
+                self._rules,
+            )
+            step = self._lane.run(state, batch, seq, step)
+            if step == DONE:
+                return observed
+            self._find_room(step, batch)
+
+    def _find_room(self, step: int, batch: Encoded) -> None:
+        if step == NO_SLOT:
+            self._slots(batch)
+        elif step == NO_RATES:
+            self._grow_rates()
+        elif step == NO_CELLS:
+            self._grow_state()
+        else:
+            self.desk = forget_stories(self.desk)
 
     def _late(self, times_s: np.ndarray) -> np.ndarray:
         """Further behind the newest event before it than the stated tolerance."""
         late = np.empty(len(times_s), bool)
-        mark_late(times_s, self.clock, self._late_s, late)
+        mark_late(times_s, self.clock, self._rules.late_s, late)
         return late
 
     def _slots(self, batch: Encoded) -> np.ndarray:
         slots = np.empty(len(batch.subject), np.int32)
-        self.newcomers = np.zeros(0, np.int64)
+        self.newcomers = _NOBODY
         if find_slots(self.ents, batch.subject, slots):
             fresh = slots < 0
             unknown, first = np.unique(batch.subject[fresh], return_index=True)
@@ -266,8 +266,8 @@ class Model:
             self.desk = self.desk._replace(entities=grown(self.desk.entities, size), alert_of=alerts)
         if need * 2 > len(self.ents.index_keys):
             size = 1 << int(np.ceil(np.log2(need * 3)))
-            index = {"index_keys": np.zeros(size, np.uint64), "index_slots": np.full(size, -1, np.int32)}
-            self.ents = self.ents._replace(**index)
+            keys, slots = np.zeros(size, np.uint64), np.full(size, -1, np.int32)
+            self.ents = self.ents._replace(index_keys=keys, index_slots=slots)
             rebuild_index(self.ents.keys, int(self.ents.meta[USED]), self.ents.index_keys, self.ents.index_slots)
 
     def _rates(self, batch: Encoded, late: np.ndarray) -> np.ndarray:
@@ -281,25 +281,29 @@ class Model:
             done = measure_rates(self.rates, states, lasts, batch.rate_keys, times, rates, done, most)
             if done == len(late):
                 return rates
-            full = int(self.rates.meta[0]) * 3 + 16 > len(table) * 2
-            self.rates = larger(self.rates) if full else newer_half(self.rates)
+            self._grow_rates()
+
+    def _grow_rates(self) -> None:
+        full = int(self.rates.meta[0]) * 3 + 16 > len(self.rates.table) * 2
+        self.rates = larger(self.rates) if full else newer_half(self.rates)
 
     def _score(self, columns: Columns) -> Out:
         m = len(columns.slot)
-        out = Out(
-            x=np.zeros((m, FEATURE_COUNT), np.float32),
-            surprise=np.empty(m),
-            tail=np.empty(m),
-            fresh=np.empty(m),
-            facts=np.empty((m, FEATURE_COUNT, 2), np.float32),
-            known=np.zeros(m, np.float32),
-        )
+        out = new_observed(m).out
         done = 0
         while True:
             cells = self.ents.cells
             done = score(
-                self.ents, cells.view(np.float32), cells.view(np.int32), self.parents, self.calib,
-                columns, out, done, self.limits, self._bench,
+                self.ents,
+                cells.view(np.float32),
+                cells.view(np.int32),
+                self.parents,
+                self.calib,
+                columns,
+                out,
+                done,
+                self.limits,
+                self._bench,
             )
             if done == m:
                 return out
@@ -318,20 +322,6 @@ class Model:
             rehash(old.keys, old.counts, keys, counts, PARENT_SHIFT)
             self.parents = old._replace(keys=keys, counts=counts)
 
-    def _absolute(self, columns: Columns, out: Out) -> np.ndarray:
-        """Privileged or sensitive, rare enough, and borne out by two features of different families."""
-        rare = out.tail >= self._absolute_bits
-        for i in rare.nonzero()[0]:
-            slot, before = columns.slot[i], columns.flags[: i + 1][columns.slot[: i + 1] == columns.slot[i]]
-            rare[i] = (
-                columns.flags[i] & FLAG_SENSITIVE > 0
-                or self.ents.facts[slot, F_FLAGS] & FLAG_KNOWN_PRIVILEGED > 0
-                or (before & FLAG_PRIVILEGED).any()
-            ) and len({FAMILY[f] for f in np.flatnonzero(out.x[i] >= _WITNESS_BITS)}) >= _WITNESSES
-        if columns.flags.any():
-            self.ents.facts[columns.slot[columns.flags & FLAG_PRIVILEGED > 0], F_FLAGS] |= FLAG_KNOWN_PRIVILEGED
-        return rare
-
     def _ring(
         self, batch: Encoded, first_seq: int, columns: Columns, out: Out, late: np.ndarray, absolute: np.ndarray
     ) -> Observed:
@@ -343,8 +333,18 @@ class Model:
         done = 0
         while True:
             done = ring(
-                self.desk, self.terms, first_seq, slots, batch.times_s, out.tail, out.fresh, absolute, stories,
-                accumulated, alert_seq, done,
+                self.desk,
+                self.terms,
+                first_seq,
+                slots,
+                batch.times_s,
+                out.tail,
+                out.fresh,
+                absolute,
+                stories,
+                accumulated,
+                alert_seq,
+                done,
             )
             if done == m:
                 break
@@ -365,14 +365,18 @@ class Model:
         self.calib.weights[:] = self.feedback.weights
 
     def _outcomes(self, batch: Encoded) -> np.ndarray:
-        return self.feedback.extra(batch.values, batch.subject, batch.kind, batch.hour)
+        return self.feedback.extra(batch.values, batch.subject, batch.kind, batch.hour)  # noqa: S610 - not Django's
 
     # --- what survives
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Everything, by name; `restore` takes it back."""
         parts: dict[str, Any] = {
-            "ents": self.ents, "parents": self.parents, "calib": self.calib, "rates": self.rates, "desk": self.desk,
+            "ents": self.ents,
+            "parents": self.parents,
+            "calib": self.calib,
+            "rates": self.rates,
+            "desk": self.desk,
         }
         named = {f"{part}.{name}": getattr(v, name) for part, v in parts.items() for name in v._fields}
         named |= {f"feedback.{name}": value for name, value in self.feedback.arrays().items()}

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tocsin.behaviour.features import ADDRESS, COUNTRY
+from tocsin.behaviour.features import ADDRESS, COUNTRY, FAMILY, FEATURE_COUNT
+from tocsin.behaviour.layout import F_FLAGS, FLAG_KNOWN_PRIVILEGED
 from tocsin.behaviour.numeric import kernel
 
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["mark_late", "story_keys"]
+    from tocsin.behaviour.live import Rules
+
+__all__ = ["mark_absolute", "mark_late", "story_keys"]
+
+_PRIVILEGED = 1
+_SENSITIVE = 2
+_WITNESSES = 2
+"""Families of features that must bear out what always rings."""
 
 
 @kernel
@@ -21,6 +29,43 @@ def mark_late(times_s: np.ndarray, clock: np.ndarray, late_s: float, late: np.nd
         newest = max(newest, times_s[i])
         late[i] = times_s[i] < newest - late_s
     clock[0] = newest
+
+
+@kernel
+def _families(x: np.ndarray, witness_bits: float) -> int:
+    """How many families have a feature of at least so many bits."""
+    met = 0
+    for feature in range(FEATURE_COUNT):
+        if x[feature] >= witness_bits:
+            met |= 1 << FAMILY[feature]
+    count = 0
+    while met:
+        count += met & 1
+        met >>= 1
+    return count
+
+
+@kernel
+def mark_absolute(
+    facts: np.ndarray,
+    slots: np.ndarray,
+    flags: np.ndarray,
+    x: np.ndarray,
+    tails: np.ndarray,
+    rules: Rules,
+    absolute: np.ndarray,
+) -> None:
+    """Mark what is privileged or sensitive, rare enough, and borne out by two features of different families.
+
+    Once privileged, always: the facts of an entity keep it.
+    """
+    for i in range(len(slots)):
+        if flags[i] & _PRIVILEGED:
+            facts[slots[i], F_FLAGS] |= FLAG_KNOWN_PRIVILEGED
+        absolute[i] = False
+        if tails[i] >= rules.absolute_bits:
+            grave = flags[i] & _SENSITIVE > 0 or facts[slots[i], F_FLAGS] & FLAG_KNOWN_PRIVILEGED > 0
+            absolute[i] = grave and _families(x[i], rules.witness_bits) >= _WITNESSES
 
 
 @kernel
