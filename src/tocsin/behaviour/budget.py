@@ -19,7 +19,7 @@ _ACC, _LAST, _MEAN, _COUNT, _MUTE = 0, 1, 2, 3, 4
 _TAU, _TOKENS, _CLOCK, _CARRY, _CREDIT, _STORIES = 0, 1, 2, 3, 4, 5
 _STEP: Final = 0.5
 """Bits by which an alert lifts the threshold, and by which a missing one lowers it."""
-_FIRST_TAU: Final = 10.0
+_FIRST_TAU: Final = 7.0
 _LEAST_TAU: Final = 6.0
 _SHARE: Final = 0.005
 """Alerts are never asked for faster than one in two hundred events, however large the budget."""

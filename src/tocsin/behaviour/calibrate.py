@@ -36,9 +36,9 @@ BEND_BITS = 8.0
 _PSEUDO = 4.0
 _PRIOR_SLOPE = 0.25
 """Bits that a raw bit is worth where nothing is known; little, so that a young system does not ring."""
-_RATE_SLOPE = 1.0
-"""The same for rates, whose raw bits are those of a power law already: a flood is one in the first minute too."""
-_TOTAL_SLOPE = 0.5
+_RATE_SLOPE = 0.5
+"""The same for rates, whose raw bits are those of a power law already."""
+_TOTAL_SLOPE = 0.25
 _BEYOND = 0.1
 _PRIOR = _PSEUDO * 2.0 ** (-_PRIOR_SLOPE * BIN_BITS * (np.arange(BINS) + 0.5))
 _RATE_PRIOR = _PSEUDO * 2.0 ** (-_RATE_SLOPE * BIN_BITS * (np.arange(BINS) + 0.5))
