@@ -120,10 +120,8 @@ class Entities(NamedTuple):
 class Parents(NamedTuple):
     """How many entities use a value, in a group and over all; read as of the last closed hour."""
 
-    keys: np.ndarray
-    """uint64[2^n]"""
-    counts: np.ndarray
-    """int32[2^n, 4]: closed, pending, hour of pending, epoch of closed."""
+    table: np.ndarray
+    """uint64[n, 2]: 44 bits of the key and the hour of what is pending; pending and closed, 32 bits each."""
     totals: np.ndarray
     """int64[GROUPS, CATEGORICAL, 4]: units closed and pending, distinct values closed and pending."""
     hours: np.ndarray
@@ -269,8 +267,7 @@ def new_parents(places: int = 1 << 14) -> Parents:
     meta = np.zeros(4, np.int64)
     meta[1] = -1
     return Parents(
-        np.zeros(places, np.uint64),
-        np.zeros((places, 4), np.int32),
+        np.zeros((places, 2), np.uint64),
         np.zeros((GROUPS, CATEGORICAL, 4), np.int64),
         np.zeros((GROUPS, HALF_HOURS + WEEKDAYS, 2), np.int64),
         np.zeros((GROUPS, 2), np.int64),
@@ -291,7 +288,7 @@ def first_weights() -> np.ndarray:
     weights[:, :, 0] = 1.0
     for kind, said in RELEVANCE.items():
         for feature, weight in said.items():
-            weights[KIND_NAMES.index(kind), feature, 0] = weight  # type: ignore[arg-type] # a name, not a literal
+            weights[KIND_NAMES.index(kind), feature, 0] = weight
     return weights
 
 

@@ -41,7 +41,7 @@ _TAUGHT_AN_HOUR = 64
 
 
 @part
-def wake(ents, parents, limits, slot, hour):  # noqa: ANN001, ANN201 - typed by numba
+def wake(ents, parents, limits, slot, hour):
     """Bring an entity's row to this hour: its last hour's volume is learned, its counts decay, its group may change."""
     facts = ents.facts[slot]
     gone = hour - facts[F_HOUR]
@@ -70,7 +70,7 @@ def wake(ents, parents, limits, slot, hour):  # noqa: ANN001, ANN201 - typed by 
 
 
 @part
-def _teach_values(ents, words, hours, parents, limits, slot, hour, keys, places):  # noqa: ANN001, ANN202, PLR0913 - typed by numba
+def _teach_values(ents, words, hours, parents, limits, slot, hour, keys, places):
     row = ents.rows[slot]
     group = ents.facts[slot, F_GROUP]
     fresh = False
@@ -86,15 +86,26 @@ def _teach_values(ents, words, hours, parents, limits, slot, hour, keys, places)
         if words[place, CELL_N] < 0:
             quarantine(words, hours, place, row, feature, hour, limits.release_days)
         elif teach_value(
-            words, hours, place, row, ents.facts, ents.top, slot, parents.roots, parents.meta,
-            feature, keys[feature], hour, limits.decays,
+            words,
+            hours,
+            place,
+            row,
+            ents.facts,
+            ents.top,
+            slot,
+            parents.roots,
+            parents.meta,
+            feature,
+            keys[feature],
+            hour,
+            limits.decays,
         ):
-            add_use(parents.keys, parents.counts, parents.totals, parents.meta, feature, keys[feature], group, hour)
+            add_use(parents.table, parents.totals, parents.meta, feature, keys[feature], group, hour)
     return fresh
 
 
 @part
-def _meet_values(ents, words, hours, limits, slot, hour, keys, places, start):  # noqa: ANN001, ANN202, PLR0913 - typed by numba
+def _meet_values(ents, words, hours, limits, slot, hour, keys, places, start):
     """Make cells for values never met, with count `start`: 0 is probation, -1 quarantine."""
     row = ents.rows[slot]
     for feature in range(CATEGORICAL):
@@ -110,7 +121,7 @@ def _meet_values(ents, words, hours, limits, slot, hour, keys, places, start):  
 
 
 @part
-def _teach_time(ents, parents, cols, i, slot, hour):  # noqa: ANN001, ANN202, PLR0913 - typed by numba
+def _teach_time(ents, parents, cols, i, slot, hour):
     """One unit an hour on the circles of day and week, own and of the peers."""
     if ents.facts[slot, F_TIMED] >= hour:
         return
@@ -129,7 +140,7 @@ def _teach_time(ents, parents, cols, i, slot, hour):  # noqa: ANN001, ANN202, PL
 
 
 @part
-def _teach_sizes(ents, parents, cols, i, slot):  # noqa: ANN001, ANN202 - typed by numba
+def _teach_sizes(ents, parents, cols, i, slot):
     row = ents.rows[slot]
     kind = cols.kind[i]
     for which in range(3):
@@ -150,7 +161,7 @@ def _teach_sizes(ents, parents, cols, i, slot):  # noqa: ANN001, ANN202 - typed 
 
 
 @part
-def learn(ents, words, hours, parents, limits, cols, i, hour, keys, places, tail):  # noqa: ANN001, ANN201, PLR0913 - typed by numba
+def learn(ents, words, hours, parents, limits, cols, i, hour, keys, places, tail):
     """Let one scored event teach: its values, its hour, its sizes; or, far out, only wait in quarantine."""
     slot = cols.slot[i]
     row = ents.rows[slot]

@@ -26,8 +26,7 @@ from tocsin.behaviour.layout import (
 )
 from tocsin.behaviour.limits import limits_of
 from tocsin.behaviour.live import DONE, NO_CELLS, NO_RATES, NO_SLOT, Lane, Observed, Rules, new_observed
-from tocsin.behaviour.numeric import rehash
-from tocsin.behaviour.parents import PARENT_SHIFT, newer_uses
+from tocsin.behaviour.parents import more_uses, newer_uses
 from tocsin.behaviour.passing import mark_absolute, mark_late, story_keys
 from tocsin.behaviour.portrait import portrait
 from tocsin.behaviour.rates import larger, measure_rates, newer_half
@@ -316,11 +315,7 @@ class Model:
         elif int(self.parents.meta[0]) > self.limits.most_uses:
             self.parents = newer_uses(self.parents)
         else:
-            old = self.parents
-            keys = np.zeros(2 * len(old.keys), np.uint64)
-            counts = np.zeros((len(keys), 4), np.int32)
-            rehash(old.keys, old.counts, keys, counts, PARENT_SHIFT)
-            self.parents = old._replace(keys=keys, counts=counts)
+            self.parents = more_uses(self.parents)
 
     def _ring(
         self, batch: Encoded, first_seq: int, columns: Columns, out: Out, late: np.ndarray, absolute: np.ndarray

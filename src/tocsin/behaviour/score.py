@@ -90,7 +90,7 @@ def _value_bits(ents, words, hours, parents, limits, slot, feature, key, hour, p
     if seen >= _OWNED:
         return -fast_log2(min(own + mass * own, 1.0)), True
     group = ents.facts[slot, F_GROUP]
-    p, fact[1] = backed_off(parents.keys, parents.counts, parents.totals, feature, key, group, hour)
+    p, fact[1] = backed_off(parents.table, parents.totals, feature, key, group, hour)
     return -fast_log2(min(own + mass * p, 1.0)), seen > 0
 
 
@@ -303,7 +303,7 @@ def score(
     block = 4 << limits.max_log
     for i in range(start, len(cols.slot)):
         held = parents.meta[0]
-        if ents.meta[1] + block > len(ents.cells) or held * 3 + 128 > len(parents.keys) * 2 or held > limits.most_uses:
+        if ents.meta[1] + block > len(ents.cells) or held * 5 + 256 > len(parents.table) * 4 or held > limits.most_uses:
             return i
         if i + _FAR < len(cols.slot):
             _look_far_ahead(ents, cols, i + _FAR)

@@ -100,7 +100,7 @@ def raw_bits(model, who, value, hour):
     group = int(model.ents.facts[slots[0], F_GROUP])
     key = np.uint64(cell_key(made.hashed(*value[1:])[0], value[0]))
     parents = model.parents
-    p, _ = backed_off(parents.keys, parents.counts, parents.totals, value[0], key, group, hour)
+    p, _ = backed_off(parents.table, parents.totals, value[0], key, group, hour)
     _, mass = own_share(row, value[0], 0.0)
     return -np.log2(mass * p)
 
