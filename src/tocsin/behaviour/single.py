@@ -46,6 +46,11 @@ def _joined(a: int, b: int) -> int:
     return ((a * 0x9E3779B97F4A7C15 & _WORD) ^ (b + 0x7F4A7C15 & _WORD)) | 1 if a else 0
 
 
+def _bits(value: float) -> float:
+    """Size as `columns` has it, by the same function, so that both round alike."""
+    return float(np.log2(1.0 + abs(value))) if value == value else math.nan  # noqa: PLR0124 - not NaN
+
+
 def _number(value: float | None) -> float:
     return math.nan if value is None else float(value)
 
@@ -57,7 +62,6 @@ class SingleEncoder:
         self._key = key
         self._hashes: dict[str, int] = {}
         self._subnets: dict[str, int] = {}
-        self._raw = np.empty(3)
         self._one = Encoded(
             subject=np.empty(1, np.uint64),
             times_s=np.empty(1),
@@ -106,10 +110,9 @@ class SingleEncoder:
     def _encode_sizes(self, event: Event) -> None:
         inward, outward = event.bytes_in, event.bytes_out
         both = _number(outward) if inward is None else float(inward) + (float(outward) if outward is not None else 0.0)
-        count, amount, raw = _number(event.count), _number(event.amount), self._raw
-        raw[0], raw[1], raw[2] = abs(both), abs(count), abs(amount)
-        self._one.sizes[0] = np.log2(1.0 + raw)
-        told = next((value for value in (both, count) if not math.isnan(value)), amount)
+        count, amount, row = _number(event.count), _number(event.amount), self._one.sizes[0]
+        row[0], row[1], row[2] = _bits(both), _bits(count), _bits(amount)
+        told = both if both == both else count if count == count else amount  # noqa: PLR0124 - not NaN
         self._one.quantity[0] = abs(told)
 
     def _text(self, text: str | None) -> int:
@@ -129,5 +132,10 @@ class SingleEncoder:
         if known is None:
             if len(self._subnets) >= _MOST:
                 self._subnets.clear()
-            known = self._subnets[address] = int(hash_subnets(pa.array([address]), self._key)[0])
+            known = self._subnets[address] = self._new_subnet(address)
         return known
+
+    def _new_subnet(self, address: str) -> int:
+        if ":" in address:
+            return int(hash_subnets(pa.array([address]), self._key)[0])
+        return hash_text(address.rpartition(".")[0], self._key)

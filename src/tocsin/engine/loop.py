@@ -129,7 +129,7 @@ class Engine:
         encoded = self._encoder.encode(event)
         seq, before = self.seq, float(self.model.clock[0])
         observed = self.model.observe(encoded, seq)
-        found = findings(self, (event,), encoded, observed, seq, before)
+        found = findings(self, (event,), encoded, observed, seq, before) if observed.alert_seq[0] >= 0 else []
         self._waiting.add(event, int(encoded.subject[0]), observed)
         self.seq += 1
         self._since_snapshot += 1
