@@ -91,6 +91,8 @@ def put_cell(cells: np.ndarray, base: int, log: int, key: np.uint64, value: np.u
 @kernel
 def _rank(n: float, last: int, hour: int) -> float:
     """What a cell is worth: values on probation from earlier hours least, then those seen least, the oldest first."""
+    if n < CONDEMNED_BELOW:
+        return 1e17 + last
     if n <= 0 and last < hour:
         return float(last)
     return 1e9 + max(n, np.float32(0)) * 1e9 + last
