@@ -28,6 +28,8 @@ LEAST_BITS: Final = 3.0
 """No event rings that is less surprising by itself, however much had gathered before it."""
 _DRAIN: Final = 2.0
 _MEMORY: Final = 200.0
+_MODEST: Final = 20.0
+"""Events without any surprise that every mean starts from: a newcomer cannot call its own attack usual."""
 
 
 class Terms(NamedTuple):
@@ -91,7 +93,7 @@ def _accumulate(entity: np.ndarray, time_s: float, bits: float) -> float:
     entity[_ACC] = max(0.0, entity[_ACC] * 2.0 ** (-gap / _LEAK_S) + bits - drain)
     entity[_LAST] = max(entity[_LAST], time_s)
     entity[_COUNT] = min(entity[_COUNT] + 1.0, _MEMORY)
-    entity[_MEAN] += (min(bits, 4.0 * drain) - entity[_MEAN]) / entity[_COUNT]
+    entity[_MEAN] += (min(bits, 4.0 * drain) - entity[_MEAN]) / (entity[_COUNT] + _MODEST)
     return entity[_ACC]
 
 
@@ -159,7 +161,8 @@ def ring(
     """Fill `accumulated` (bits) and `alert_seq`: -1, or the seq of the alert an event rings (its own) or joins.
 
     `tails` is NaN for late events; `fresh` is what adds up; `absolute` marks what always rings;
-    `story_keys` is the address where it is unusual for its subject, else 0. Returns the first event not done, when stories must be forgotten first.
+    `story_keys` is the address where it is unusual for its subject, else 0. Returns the first event not done,
+    when stories must be forgotten first.
     """
     for i in range(start, len(slots)):
         if desk.control[_STORIES] * 4 > len(desk.story_keys) * 3:

@@ -12,6 +12,7 @@ import numpy as np
 from tocsin.behaviour.layout import (
     CELL_HOUR,
     CELL_N,
+    CONDEMNED_BELOW,
     F_LOG_SIZE,
     F_OFFSET,
     F_USED,
@@ -90,7 +91,10 @@ def put_cell(cells: np.ndarray, base: int, log: int, key: np.uint64, value: np.u
 
 @kernel
 def _rank(n: float, last: int, hour: int) -> float:
-    """What a cell is worth: values on probation from earlier hours least, then those seen least, the oldest first."""
+    """What a cell is worth: values on probation from earlier hours least, then those seen least, the oldest first.
+
+    What a person has called bad is kept longest: it must not be washed out.
+    """
     if n < CONDEMNED_BELOW:
         return 1e17 + last
     if n <= 0 and last < hour:

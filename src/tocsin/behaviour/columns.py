@@ -64,7 +64,8 @@ def _numbers(column: pa.Array) -> np.ndarray:
     """float64 with NaN for null."""
     if column.null_count == len(column):
         return np.full(len(column), np.nan)
-    return np.asarray(pc.cast(column, pa.float64(), safe=False).to_numpy(zero_copy_only=False))  # huge counts are rounded
+    rounded = pc.cast(column, pa.float64(), safe=False)  # counts beyond 2^53
+    return np.asarray(rounded.to_numpy(zero_copy_only=False))
 
 
 def _joined(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -8,10 +8,10 @@ import numpy as np
 
 from tocsin.behaviour.cells import find_cell
 from tocsin.behaviour.features import CATEGORICAL
-from tocsin.behaviour.layout import CELL_HOUR, CELL_N, R_K, R_N, Entities
+from tocsin.behaviour.layout import CELL_HOUR, CELL_N, CONDEMNED, R_K, R_N, Entities
 from tocsin.behaviour.numeric import kernel
 from tocsin.behaviour.registry import find_slots
-from tocsin.behaviour.values import CONDEMNED, cell_key
+from tocsin.behaviour.values import cell_key
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -92,6 +92,9 @@ SMALLEST_LOG: Final = 3
 # --- a cell, seen as four 32-bit words after its key
 CELL_N: Final = 2
 CELL_HOUR: Final = 3
+CONDEMNED: Final = -1e6
+"""Count of a value that a person has called bad: it never comes back by itself."""
+CONDEMNED_BELOW: Final = -1e5
 
 
 class Entities(NamedTuple):

@@ -146,20 +146,18 @@ def close_hours(
     hour: int,
 ) -> None:
     """Fold what is pending when the open hour moves on to `hour`, and halve for every epoch gone by."""
-    gone = epoch_of(hour) - meta[2]
+    halved = min(max(epoch_of(hour) - meta[2], 0), 62)
     for g in range(meta[3] + 1):
         for f in range(totals.shape[1]):
             for pair in range(0, 4, 2):
                 totals[g, f, pair] += totals[g, f, pair + 1]
                 totals[g, f, pair + 1] = 0
-            if gone > 0:
-                totals[g, f, 0] >>= min(gone, 62)
-                totals[g, f, 2] >>= min(gone, 62)
+            totals[g, f, 0] >>= halved
+            totals[g, f, 2] >>= halved
         for b in range(HALF_HOURS + WEEKDAYS):
             circles[g, b, 0] += circles[g, b, 1]
             circles[g, b, 1] = 0
-            if gone > 0:
-                circles[g, b, 0] >>= min(gone, 62)
+            circles[g, b, 0] >>= halved
         circle_totals[g, 1] = 0
         circle_totals[g, 0] = circles[g, :HALF_HOURS, 0].sum()
     for k in range(KINDS):
@@ -167,8 +165,7 @@ def close_hours(
             for m in range(3):
                 sizes[k, s, m] += sizes[k, s, m + 3]
                 sizes[k, s, m + 3] = 0
-                if gone > 0:
-                    sizes[k, s, m] >>= min(gone, 62)
+                sizes[k, s, m] >>= halved
     meta[1] = hour
     meta[2] = epoch_of(hour)
 

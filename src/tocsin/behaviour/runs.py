@@ -21,6 +21,7 @@ from tocsin.errors import StoreError
 from tocsin.store.disk import disk, open_private, private_folder, sync_folder
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -229,7 +230,13 @@ class Runs:
             raise
 
     @staticmethod
-    def _copy(runs: list[_Run], which: NDArray[np.int64], place: NDArray[np.int64], start: int, files: Frozen) -> None:
+    def _copy(
+        runs: list[_Run],
+        which: NDArray[np.int64],
+        place: NDArray[np.int64],
+        start: int,
+        files: Mapping[str, NDArray[Any]],
+    ) -> None:
         offsets = files["offsets"]
         for j, run in enumerate(runs):
             mine = np.flatnonzero(which == j)

@@ -12,6 +12,7 @@ from tocsin.behaviour.features import ACTION
 from tocsin.behaviour.layout import (
     CELL_HOUR,
     CELL_N,
+    CONDEMNED_BELOW,
     F_FLAGS,
     F_GROUP_NEXT,
     FLAG_FIXED_GROUP,
@@ -22,13 +23,10 @@ from tocsin.behaviour.layout import (
 )
 from tocsin.behaviour.numeric import inlined, kept_after
 
-__all__ = ["CONDEMNED", "cell_key", "group_of", "own_share", "quarantine", "teach_value"]
+__all__ = ["cell_key", "group_of", "own_share", "quarantine", "teach_value"]
 
 _DISCOUNT = 0.5
 _CONCENTRATION = 1.0
-CONDEMNED = -1e6
-"""Count of a value that a person has called bad: it never comes back by itself."""
-_CONDEMNED_BELOW = -1e5
 # INVARIANT: even, so that a key keeps the lowest bit of its hash, which is one
 _FEATURE_SALT = np.uint64(0xD6E8FEB86659FD92)
 
@@ -108,7 +106,7 @@ def quarantine(
         return
     hours[place, CELL_HOUR] = hour
     words[place, CELL_N] = n - np.float32(1.0)
-    if _CONDEMNED_BELOW < words[place, CELL_N] <= -release_days:
+    if CONDEMNED_BELOW < words[place, CELL_N] <= -release_days:
         words[place, CELL_N] = np.float32(0.0)
         row[R_N + feature] += np.float32(1.0)
         row[R_K + feature] += np.float32(1.0)

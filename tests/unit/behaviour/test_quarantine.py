@@ -7,8 +7,8 @@ import pytest
 
 from tocsin.behaviour import features as f
 from tocsin.behaviour.judge import judge
+from tocsin.behaviour.layout import CONDEMNED
 from tocsin.behaviour.model import Model
-from tocsin.behaviour.values import CONDEMNED
 from tocsin.config import BehaviourSettings, Settings
 
 from . import made
