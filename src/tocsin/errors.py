@@ -14,7 +14,11 @@
     │   ├── JournalDamaged     exit 4   a checksum does not match before the last acknowledged position
     │   └── DiskFull           exit 4   nothing more can be made durable
     ├── NotFound               exit 5   no alert, entity, finding or restriction of that name
-    └── Refused                exit 6   a guard (blast radius, break-glass) would not let it happen
+    ├── Refused                exit 6   a guard (blast radius, break-glass) would not let it happen
+    ├── IdentityError          exit 7   who asks could not be verified
+    │   ├── InvalidCredential  exit 7   a credential is malformed, expired, forged, replayed or not meant for us
+    │   └── IssuerUnavailable  exit 7   what a credential must be checked against cannot be reached
+    └── PolicyError            exit 8   policies, their entities or their schema do not load, or a test of them fails
 
 Each carries a stable `code`, a message in one line without a final period, and a `hint` a person
 can act on. Exit status 0 is success; 130 is an interrupt.
@@ -26,9 +30,13 @@ __all__ = [
     "ConfigError",
     "DiskFull",
     "HomeLocked",
+    "IdentityError",
+    "InvalidCredential",
+    "IssuerUnavailable",
     "JournalDamaged",
     "MappingError",
     "NotFound",
+    "PolicyError",
     "RecordError",
     "Refused",
     "SourceError",
@@ -126,3 +134,29 @@ class Refused(TocsinError):  # noqa: N818 - reads as the answer it is
 
     code = "refused"
     exit_status = 6
+
+
+class IdentityError(TocsinError):
+    """Who asks could not be verified."""
+
+    code = "identity"
+    exit_status = 7
+
+
+class InvalidCredential(IdentityError):  # noqa: N818 - reads as the answer it is
+    """A credential is malformed, expired, forged, replayed or not meant for us."""
+
+    code = "invalid-credential"
+
+
+class IssuerUnavailable(IdentityError):  # noqa: N818 - a state of somebody else's server
+    """What a credential must be checked against cannot be reached; nothing is trusted meanwhile."""
+
+    code = "issuer-unavailable"
+
+
+class PolicyError(TocsinError):
+    """Policies, their entities or their schema do not load, or a test of them fails."""
+
+    code = "policy"
+    exit_status = 8

@@ -1,0 +1,1 @@
+"""How programs reach Tocsin: one file per protocol, over one application."""
