@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -23,9 +23,6 @@ from tocsin.behaviour.features import (
 from tocsin.behaviour.hashing import HashKey, hash_column, hash_subnets
 from tocsin.event import KINDS
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
 __all__ = ["FLAG_LATE", "FLAG_PRIVILEGED", "FLAG_SENSITIVE", "Encoded", "encode"]
 
 FLAG_PRIVILEGED: Final = 1
@@ -41,7 +38,6 @@ _PLAIN: Final = {
     COUNTRY: "origin.country",
     DEVICE: "origin.device",
 }
-_KIND_NUMBER: Final[Mapping[str, int]] = {kind: i for i, kind in enumerate(KINDS)}
 
 
 class Encoded(NamedTuple):
