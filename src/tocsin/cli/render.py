@@ -22,6 +22,8 @@ HOME: Final = "tocsin-home"
 RANKED_REASONS: Final = 3
 MAX_FINDINGS: Final = 20
 """Evidence rows shown to a person; `-o json` gives all."""
+_SEEN_BITS: Final = 20.0
+"""Beyond about a million events the tail is extrapolated, so no number is claimed."""
 
 
 def when(time: datetime) -> str:
@@ -117,7 +119,9 @@ def _reason(reason: Reason) -> str:
 
 
 def _odds(bits: float) -> str:
-    return f"{bits:.1f} bits: about one event in {2 ** min(bits, 60):,.0f} of entities known as well is so surprising"
+    if bits > _SEEN_BITS:
+        return f"{bits:.1f} bits: fewer than one event in a million is so surprising"
+    return f"{bits:.1f} bits: about one event in {2**bits:,.0f} is so surprising"
 
 
 def _deed(finding: Finding) -> str:

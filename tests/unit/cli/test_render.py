@@ -101,7 +101,15 @@ def test_an_alert_in_full_shows_evidence_with_its_place_and_what_followed(printe
     assert "and 19.0 bits piled up over its last hours" in out
     assert "the absolute rule" in out
     assert "R-000001  suspend user:ada until 2026-03-04 07:12:00Z, shadow: privileged" in out
-    assert "one event in 262,144" in out
+    assert "why: 18.0 bits: about one event in 262,144 is so surprising" in out
+
+
+@pytest.mark.parametrize(
+    ("bits", "odds"), [(20.0, "about one event in 1,048,576"), (20.1, "fewer than one event in a million")]
+)
+def test_no_rate_is_claimed_beyond_what_is_seen(printer, capsys, bits, odds):
+    alert_full(printer, alert(tail_bits=bits), [], [])
+    assert f"why: {bits} bits: {odds} is so surprising\n" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
