@@ -91,7 +91,7 @@ class Score(_Record, frozen=True):
     surprise_bits: float
     """Sum over features of calibrated bits to the power 1.5, learned weights applied."""
     tail_bits: float
-    """`-log2` of how often an entity known as well as this one is at least as surprising."""
+    """`-log2` of how often an event of this kind is at least as surprising; beyond what was seen, extrapolated."""
     accumulated_bits: float
     """Leaky sum of `tail_bits` over this entity's last hours."""
     alert: bool

@@ -1,8 +1,9 @@
-"""From a raw surprise to how rare it is among entities known as well as this one.
+"""From a raw surprise to how rare it is: a feature's among what is known as well, a whole event's among all.
 
 A histogram of each feature's raw bits is kept for every kind of event and every stratum of knowledge; its tail,
-with the half of ties that a mid-p value counts (Lancaster 1961), gives the calibrated bits. A few pseudo-events with
-an exponential tail start it and carry it beyond what was ever seen, so that rarer always means more bits.
+with the half of ties that a mid-p value counts (Lancaster 1961), gives the calibrated bits. The sum of an event's
+features has one histogram for every kind of event, whatever is known of the entity. A few pseudo-events with an
+exponential tail start each and carry it beyond what was ever seen, so that rarer always means more bits.
 """
 
 from __future__ import annotations

@@ -235,10 +235,11 @@ class Rates(NamedTuple):
 
 
 class Calibration(NamedTuple):
-    """From raw bits to how rare they are, for entities known as well as this one."""
+    """From raw bits to how rare they are: a feature's in its stratum of knowledge, a whole event's over all."""
 
     hist: np.ndarray
-    """float64[KINDS, STRATA, FEATURE_COUNT + 1, BINS]: decayed, closed; the last plane is the whole event's."""
+    """float64[KINDS, STRATA, FEATURE_COUNT + 1, BINS]: decayed, closed; the last plane is the whole event's, in
+    stratum 0 alone."""
     pending: np.ndarray
     """int32, same shape: this hour's."""
     table: np.ndarray
