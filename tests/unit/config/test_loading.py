@@ -59,6 +59,7 @@ def test_variables_that_are_not_settings_are_left_alone():
         ("alerts.per_day = true", ":1: `alerts.per_day` cannot be `True`", "the default is 10.0"),
         ("[alerts]\nper_day = -1", ":2: `alerts.per_day` cannot be `-1`", "the default is 10.0"),
         ("[alerts]\nper_day = nan", "cannot be `nan`", "the default is 10.0"),
+        ("[behaviour]\nrelease_days = 1", ":2: `behaviour.release_days` cannot be `1`", "the default is 3"),
         ("[respond]\nbreak_glass = ['ada']", ":2: `respond.break_glass`", "the default is []"),
         ("alerts = 3", "`alerts` is a section", "write `[alerts]`"),
         ("[alerts\n", "is not TOML", "toml.io"),
