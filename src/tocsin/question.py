@@ -89,7 +89,7 @@ class Caller(_Noun, frozen=True):
 
 
 class Question(_Noun, frozen=True):
-    """One question: may this subject do this to that, now?"""
+    """Whether this subject may do this to that, now."""
 
     time: datetime
     subject: Party

@@ -9,10 +9,15 @@ from msgspec import Meta, Struct
 __all__ = [
     "AlertSettings",
     "BehaviourSettings",
+    "DecideSettings",
     "EnrichSettings",
     "EntitiesSettings",
     "HomeSettings",
+    "IdentitySettings",
+    "IngestSettings",
+    "PolicySettings",
     "RespondSettings",
+    "ServeSettings",
     "Settings",
 ]
 
@@ -99,6 +104,46 @@ class EntitiesSettings(_Section, frozen=True):
     file: str = ""
 
 
+class ServeSettings(_Section, frozen=True):
+    """The server: where it listens, and what it takes from a stranger."""
+
+    listen: Annotated[str, Meta(pattern=r"^\S+:\d{1,5}$")] = "127.0.0.1:8440"
+
+
+class PolicySettings(_Section, frozen=True):
+    """The policies (Cedar) that every question is put to."""
+
+    folder: str = ""
+    """Holds `*.cedar`, `entities.json` and optionally `schema.cedarschema`; empty takes the default policies."""
+
+
+class IdentitySettings(_Section, frozen=True):
+    """Whose credentials are believed, and what makes them good enough."""
+
+
+class DecideSettings(_Section, frozen=True):
+    """How far an answer may be relied on, and what happens when there can be none."""
+
+    seconds: Annotated[float, Meta(gt=0, le=86_400)] = 60.0
+    """Seconds for which an answer may be relied on."""
+    bytes: Annotated[int, Meta(ge=1)] = 64 << 20
+    """Bytes that may be moved on one answer."""
+    amount: Annotated[float, Meta(gt=0)] = 10_000.0
+    """Money that may be moved on one answer."""
+    read_actions: tuple[str, ...] = (
+        "GET", "HEAD", "OPTIONS", "get*", "read*", "view*", "list*", "can_read*", "can_view*",
+    )  # fmt: skip
+    """Patterns of actions that only read; under a `limit` restriction nothing else is let through."""
+    limit_per_min: Annotated[int, Meta(ge=1)] = 30
+    """Requests a minute that a `limit` restriction leaves."""
+    degrade: tuple[str, ...] = ()
+    """Patterns `ACTION TYPE/ID` of questions let through, audited, when they cannot be decided; no others are."""
+
+
+class IngestSettings(_Section, frozen=True):
+    """`POST /events`."""
+
+
 class Settings(_Section, frozen=True):
     """All settings, section by section."""
 
@@ -108,3 +153,8 @@ class Settings(_Section, frozen=True):
     respond: RespondSettings = RespondSettings()
     enrich: EnrichSettings = EnrichSettings()
     entities: EntitiesSettings = EntitiesSettings()
+    serve: ServeSettings = ServeSettings()
+    policy: PolicySettings = PolicySettings()
+    identity: IdentitySettings = IdentitySettings()
+    decide: DecideSettings = DecideSettings()
+    ingest: IngestSettings = IngestSettings()
