@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -9,12 +10,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tocsin.errors import StoreError
+from tocsin.store import REBUILD_SCORES
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
     from pathlib import Path
 
-    from tocsin.store import Home
+    from tocsin.store import Home, ScoreColumns
 
 __all__ = ["SCORE_SCHEMA", "write_scores"]
 
@@ -35,11 +37,20 @@ SCORE_SCHEMA: Final = pa.schema(
 )
 
 
+def _scores(home: Home, first_seq: int, count: int) -> ScoreColumns:
+    """Read the scores of all of some events; raises StoreError where any are missing."""
+    scores = home.scores.read(first_seq, first_seq + count)
+    if len(scores.surprise) < count:
+        message = f"`scores.dat` ends before event {first_seq + count - 1} of the journal"
+        raise StoreError(message, hint=REBUILD_SCORES)
+    return scores
+
+
 def _rows(home: Home, files: Collection[int], first_seq: int) -> Iterator[pa.RecordBatch]:
     wanted = np.fromiter(files, np.int32)
     for entry in home.journal.read_files(files, first_seq):
         kept = np.flatnonzero(np.isin(entry.files, wanted))
-        scores = home.scores.read(entry.first_seq, entry.first_seq + entry.batch.num_rows)
+        scores = _scores(home, entry.first_seq, entry.batch.num_rows)
         bits = (scores.surprise[kept], scores.tail[kept], scores.accumulated[kept])
         batch = entry.batch.select(_EVENT_COLUMNS)
         columns = (batch if len(kept) == len(entry.files) else batch.take(pa.array(kept))).columns
@@ -52,7 +63,8 @@ def _rows(home: Home, files: Collection[int], first_seq: int) -> Iterator[pa.Rec
 def write_scores(home: Home, path: Path, digests: Iterable[str]) -> None:
     """Write one row an event of the files named by content, in the order in which they were scored.
 
-    Late events, and those of an erased subject, have null bits. The file appears whole or not at all.
+    Late events, and those of an erased subject, have null bits. The file appears whole or not at all. Raises
+    StoreError when it cannot be written, or when the home has lost scores.
     """
     found = [place for digest in digests if (place := home.files.lookup(digest)) is not None]
     files = {number for number, _ in found}
@@ -64,5 +76,7 @@ def write_scores(home: Home, path: Path, digests: Iterable[str]) -> None:
                 writer.write_batch(rows)
         part.replace(path)
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise StoreError(f"the scores could not be written to `{path}`: {error}", hint="choose another file") from error
+    finally:
+        with suppress(OSError):  # gone already, or never there
+            part.unlink()

@@ -9,12 +9,13 @@ from tocsin.store.journal import Journal
 from tocsin.store.position import TornTail
 from tocsin.store.reading import Control, Events
 from tocsin.store.records import Records
-from tocsin.store.scores import ScoreColumns, Scores
+from tocsin.store.scores import REBUILD_SCORES, ScoreColumns, Scores
 from tocsin.store.seal import ERASED
 from tocsin.store.snapshots import Snapshot, Snapshots, SnapshotWarning
 
 __all__ = [
     "ERASED",
+    "REBUILD_SCORES",
     "AuditRow",
     "Control",
     "Events",

@@ -20,11 +20,15 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["ScoreColumns", "Scores"]
+__all__ = ["REBUILD_SCORES", "ScoreColumns", "Scores"]
 
 _MAGIC: Final = b"TOCSINS1"
 _HEAD: Final = struct.Struct("<8sQ48x")
 _BUFFER_BYTES: Final = 1 << 20
+REBUILD_SCORES: Final = (
+    "restore `scores.dat` from a backup, or remove it with `snapshots` and `cold`: the next replay rebuilds all three"
+)
+"""What helps when scores are missing: alone they are not rebuilt, since a snapshot says that they are there."""
 
 
 class ScoreColumns(NamedTuple):
@@ -73,7 +77,7 @@ class Scores:
             return
         magic, features = _HEAD.unpack(raw)
         if magic != _MAGIC:
-            raise StoreError("the file of scores is not one", hint="remove `scores.dat`; a replay writes it anew")
+            raise StoreError("the file of scores is not one", hint=REBUILD_SCORES)
         self._type = _record_type(features)
 
     @property
@@ -101,8 +105,8 @@ class Scores:
             raise StoreError("this home was opened for reading", hint="open it with `writer=True`")
         kind = self._settle(trace.shape[1])
         if first_seq != self.next_seq:
-            hint = "truncate the scores to the snapshot first"
-            raise StoreError(f"scores of event {first_seq} do not follow those of {self.next_seq - 1}", hint=hint)
+            message = f"scores of event {first_seq} do not follow the {self.next_seq} in `scores.dat`"
+            raise StoreError(message, hint=REBUILD_SCORES)
         rows = np.empty(len(surprise), kind)
         columns = ScoreColumns(surprise, tail, accumulated, alert, late, trace)
         for name, column in columns._asdict().items():
@@ -121,8 +125,8 @@ class Scores:
                 write_all(self._descriptor, [_HEAD.pack(_MAGIC, features)], 0)
             self._type = _record_type(features)
         if self._type["trace"].shape != (features,):
-            hint = "rebuild the scores: remove `scores.dat` and replay"
-            raise StoreError(f"a trace of {features} features does not fit the scores already kept", hint=hint)
+            message = f"a trace of {features} features does not fit the scores already kept"
+            raise StoreError(message, hint=REBUILD_SCORES)
         return self._type
 
     def _write(self) -> None:
