@@ -144,9 +144,21 @@ class IdentityError(TocsinError):
 
 
 class InvalidCredential(IdentityError):  # noqa: N818 - reads as the answer it is
-    """A credential is malformed, expired, forged, replayed or not meant for us."""
+    """A credential is malformed, expired, forged, replayed or not meant for us.
+
+    Over HTTP it is answered with `status`, `challenge` as `WWW-Authenticate` (RFC 6750, RFC 9449) and, when
+    there is one, `nonce` as `DPoP-Nonce`.
+    """
 
     code = "invalid-credential"
+
+    def __init__(  # noqa: PLR0913 - each is a header or the status of the answer
+        self, message: str, *, hint: str = "", challenge: str = "Bearer", nonce: str = "", status: int = 401
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.challenge = challenge
+        self.nonce = nonce
+        self.status = status
 
 
 class IssuerUnavailable(IdentityError):  # noqa: N818 - a state of somebody else's server

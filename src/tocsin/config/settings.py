@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
 __all__ = [
     "AlertSettings",
     "BehaviourSettings",
+    "CertificateRule",
     "DecideSettings",
     "EnrichSettings",
     "EntitiesSettings",
     "HomeSettings",
     "IdentitySettings",
     "IngestSettings",
+    "IssuerSettings",
     "PolicySettings",
     "RespondSettings",
     "ServeSettings",
@@ -25,6 +27,11 @@ Share = Annotated[float, Meta(gt=0, le=1)]
 Bits = Annotated[float, Meta(gt=0, le=256)]
 Hours = Annotated[float, Meta(gt=0, le=24 * 366)]
 Days = Annotated[float, Meta(gt=0, le=3660)]
+Name = Annotated[str, Meta(min_length=1, max_length=512)]
+SigningAlgorithm = Literal[
+    "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "Ed25519", "EdDSA"
+]  # fmt: skip
+"""What an issuer may sign with: only public-key signatures, so that no verifying key can ever make a token."""
 
 
 class _Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -117,8 +124,88 @@ class PolicySettings(_Section, frozen=True):
     """Holds `*.cedar`, `entities.json` and optionally `schema.cedarschema`; empty takes the default policies."""
 
 
+class IssuerSettings(_Section, frozen=True):
+    """One issuer whose access tokens are believed, and how they are read."""
+
+    issuer: Annotated[str, Meta(pattern=r"^https?://[^\s?#]+$", max_length=2048)]
+    """As it stands in the tokens' `iss`, to the letter."""
+    audience: Annotated[tuple[Name, ...], Meta(min_length=1)]
+    """Names under which tokens are meant for this platform; a token must carry one of them."""
+    algorithms: Annotated[tuple[SigningAlgorithm, ...], Meta(min_length=1)] = ("RS256", "PS256", "ES256", "Ed25519")
+    token_type: Literal["at+jwt", "any"] = "at+jwt"
+    """`any` also takes tokens whose `typ` is `JWT` or missing, as many issuers make them."""
+    discovery: str = ""
+    """Where its metadata is; empty is `/.well-known/openid-configuration` under the issuer."""
+    jwks_uri: str = ""
+    """Where its keys are; empty asks the metadata."""
+    introspection_url: str = ""
+    """Where tokens that are not JWTs are asked after (RFC 7662); empty refuses them."""
+    introspection_client: str = ""
+    introspection_secret_file: str = ""
+    """File with the secret that goes with that client id."""
+    introspect: Literal["opaque", "always"] = "opaque"
+    """`always` also asks after JWTs, so that a revoked one is refused before it expires."""
+    opaque_prefix: str = ""
+    """Opaque tokens that begin so are this issuer's; the longest prefix wins."""
+    subject_claim: Name = "sub"
+    subject_type: Annotated[str, Meta(pattern="^[^:]+$")] = "user"
+    subject_prefix: str = ""
+    """Put before the claim's value, so that two issuers cannot speak of the same subject."""
+    client_type: Annotated[str, Meta(pattern="^[^:]+$")] = "workload"
+    """Type of the subject when a token speaks of the client itself (`sub` is `client_id`)."""
+    session_claim: Name = "sid"
+    claims: tuple[Name, ...] = ("roles", "groups")
+    """Passed on to policies; one that begins with `/` is a JSON pointer."""
+    strong_acr: tuple[Name, ...] = ()
+    """Values of `acr` worth assurance 3, as a proven key is."""
+    dpop: Literal["off", "allow", "require"] = "allow"
+
+
+class CertificateRule(_Section, frozen=True):
+    """Whom a client certificate speaks for, by a name in it."""
+
+    name: Literal["uri", "dns", "email", "common_name"]
+    pattern: Name
+    """`*` stands for anything but `.`, `/` and `@`."""
+    type: Annotated[str, Meta(pattern="^[^:]+$")] = "workload"
+    """Type of the entity; its id is the name that matched."""
+
+
 class IdentitySettings(_Section, frozen=True):
     """Whose credentials are believed, and what makes them good enough."""
+
+    issuers: tuple[IssuerSettings, ...] = ()
+    """Who makes the access tokens that are believed."""
+    leeway_s: Annotated[int, Meta(ge=0, le=300)] = 30
+    """By how much clocks may differ."""
+    cached_tokens: Annotated[int, Meta(ge=1, le=10_000_000)] = 100_000
+    """Verified tokens remembered until they expire."""
+    jwks_refresh_s: Annotated[int, Meta(ge=10, le=86_400)] = 600
+    """Age from which an issuer's keys are fetched again."""
+    jwks_max_age_s: Annotated[int, Meta(ge=60, le=604_800)] = 14_400
+    """Age up to which keys held are believed while their issuer cannot be reached."""
+    jwks_cooldown_s: Annotated[int, Meta(ge=1, le=3600)] = 10
+    """Least time between two fetches for keys that tokens name and nobody has."""
+    introspection_cache_s: Annotated[int, Meta(ge=0, le=3600)] = 30
+    """For how long an introspected token is believed without asking again."""
+    fetch_timeout_s: Annotated[float, Meta(gt=0, le=60)] = 5.0
+    """For one answer of an issuer, from the first byte sent to the last received."""
+    ca_file: str = ""
+    """PEM file of authorities believed when issuers are asked; empty takes the machine's."""
+    dpop_window_s: Annotated[int, Meta(ge=5, le=3600)] = 60
+    """Age up to which a DPoP proof counts."""
+    dpop_nonce: bool = False
+    """Ask every proof for a nonce of this server's making."""
+    dpop_proofs: Annotated[int, Meta(ge=1000, le=100_000_000)] = 500_000
+    """Proofs remembered against replay; when full, further ones are refused."""
+    trusted_proxies: tuple[str, ...] = ()
+    """Addresses (CIDR) of proxies whose certificate header counts, from an authenticated caller."""
+    certificate_header: Annotated[str, Meta(pattern="^[A-Za-z0-9-]*$", max_length=64)] = ""
+    """That header; empty believes none."""
+    trust_domains: tuple[Annotated[str, Meta(pattern=r"^[a-z0-9._-]{1,255}$")], ...] = ()
+    """SPIFFE trust domains whose ids are believed."""
+    certificates: tuple[CertificateRule, ...] = ()
+    """How other certificates name their subject; the first rule that matches holds."""
 
 
 class DecideSettings(_Section, frozen=True):
