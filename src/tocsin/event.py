@@ -16,6 +16,7 @@ __all__ = [
     "EVENT_SCHEMA",
     "KINDS",
     "OUTCOMES",
+    "OWN_FIELDS",
     "Entity",
     "Event",
     "Kind",
@@ -29,6 +30,8 @@ Kind = Literal["authentication", "api", "transfer", "payment", "signup", "change
 Outcome = Literal["success", "failure", "unknown"]
 KINDS: Final[tuple[str, ...]] = get_args(Kind)
 OUTCOMES: Final[tuple[str, ...]] = get_args(Outcome)
+OWN_FIELDS: Final = frozenset({"decision", "source_file", "source_line"})
+"""Fields of an event that Tocsin fills itself; what an input says of them is not believed."""
 
 
 class Entity(msgspec.Struct, frozen=True, order=True):
@@ -106,6 +109,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The log or the operator says that this action or resource is sensitive."""
     uid: str | None = None
     """Id the log gave the record; a record met twice under one uid is a duplicate."""
+    decision: str | None = None
+    """What was asked of Tocsin and answered, as JSON, where the event is such a question; no log may say it."""
     source_file: str | None = None
     source_line: int | None = None
     """Counted from 1; header lines not counted; the record's place where a file is one document."""

@@ -40,8 +40,8 @@ _ID_DIGITS: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _ID_WIDTH: Final = 6
 
 
-def record_id(kind: Literal["A", "F", "R"], seq: int) -> str:
-    """Name an alert, a finding or a restriction after the journal record that caused it.
+def record_id(kind: Literal["A", "D", "F", "R"], seq: int) -> str:
+    """Name an alert, a decision, a finding or a restriction after the journal record that caused it.
 
     The digits are Crockford's base 32, which has no letters that read as digits.
 

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tocsin.event import EVENT_SCHEMA, KINDS, OUTCOMES
+from tocsin.event import EVENT_SCHEMA, KINDS, OUTCOMES, OWN_FIELDS
 from tocsin.sources.tables import whole_columns
 
 if TYPE_CHECKING:
@@ -39,7 +39,6 @@ _CLOSED: Final = tuple(
 )
 """Fields with a closed list of values."""
 _COUNTS: Final = ("bytes_in", "bytes_out", "count")
-_OWN: Final = ("source_file", "source_line")
 Columns = dict[str, pa.Array]
 
 
@@ -138,7 +137,7 @@ def _shaped(columns: Columns, ordinal: int) -> pa.Table:
     shaped = {}
     for field in EVENT_SCHEMA:
         column = columns.get(field.name)
-        if column is None or field.name in _OWN or column.null_count == len(column):
+        if column is None or field.name in OWN_FIELDS or column.null_count == len(column):
             continue
         column = column.cast(field.type)
         shaped[field.name] = _cut(column) if pa.types.is_string(field.type) else column

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from tocsin.errors import RecordError
-from tocsin.event import EVENT_SCHEMA, Event, to_batch
+from tocsin.event import EVENT_SCHEMA, OWN_FIELDS, Event, to_batch
 from tocsin.sources.escapes import gather
 from tocsin.sources.lines import MAX_LINE_BYTES, Block, line_blocks
 from tocsin.sources.runs import REACH
@@ -33,7 +33,6 @@ __all__ = ["SOURCE", "parse_event"]
 _DECODER: Final = msgspec.json.Decoder(Event)
 _HINT: Final = "a line is one JSON object with at least `time` (RFC 3339, with a zone), `kind`, `subject`, `action`"
 _REQUIRED: Final = ("time", "kind", "subject", "action")
-_OWN: Final = ("source_file", "source_line")
 _KIND_OF: Final = {pa.string(): TEXT, pa.int64(): INT, pa.float64(): FLOAT, pa.bool_(): BOOL}
 
 
@@ -41,7 +40,7 @@ class _Layout:
     """The event's fields as the scanner wants them: keys, kinds, and which lie inside `origin`."""
 
     def __init__(self) -> None:
-        self.fields = [f for f in EVENT_SCHEMA if f.name not in _OWN]
+        self.fields = [f for f in EVENT_SCHEMA if f.name not in OWN_FIELDS]
         names = [f.name.rpartition(".")[2] for f in self.fields] + ["origin"]
         encoded = [name.encode() for name in names]
         self.keys = np.frombuffer(b"".join(encoded) + bytes(REACH), np.uint8)
@@ -73,7 +72,7 @@ def parse_event(data: bytes | bytearray | memoryview | str) -> Event:
     kind, colon, name = event.subject.partition(":")
     if not (kind and colon and name):
         raise RecordError("`subject` is not written `type:id`", hint="write `user:ada`, `key:…`, `ip:…`")
-    return event
+    return event if event.decision is None else msgspec.structs.replace(event, decision=None)
 
 
 def _read(stream: Stream, intake: Intake) -> Iterator[pa.Table]:
@@ -134,7 +133,7 @@ def _line_by_line(block: Block, rows: np.ndarray, intake: Intake) -> pa.Table:
             numbers.append(number)
         except RecordError as error:
             intake.put_aside(number, error.message, hint=error.hint, excerpt=line[:400])
-    table = pa.Table.from_batches([to_batch(good)]).drop_columns(list(_OWN))
+    table = pa.Table.from_batches([to_batch(good)]).drop_columns(sorted(OWN_FIELDS))
     return table.append_column(LINE, pa.array(numbers, pa.int64()))
 
 

@@ -15,14 +15,13 @@ from typing import Final, Literal
 import msgspec
 
 from tocsin.errors import MappingError
-from tocsin.event import EVENT_SCHEMA, KINDS
+from tocsin.event import EVENT_SCHEMA, KINDS, OWN_FIELDS
 
 __all__ = ["ColumnRule", "Filter", "Mapping", "TimeRule", "Value", "load_mapping", "placeholders"]
 
 Value = str | int | float | bool
 _PLACEHOLDER: Final = re.compile(r"\{([^{}]+)\}")
-_OWN_FIELDS: Final = frozenset({"time", "source_file", "source_line"})
-_FIELDS: Final = frozenset(f.name for f in EVENT_SCHEMA) - _OWN_FIELDS
+_FIELDS: Final = frozenset(f.name for f in EVENT_SCHEMA) - OWN_FIELDS - {"time"}
 _STEP: Final = re.compile(r"^(\d+)\s*(d|h|m|s|ms|us)$")
 _STEP_US: Final = {"d": 86_400_000_000, "h": 3_600_000_000, "m": 60_000_000, "s": 1_000_000, "ms": 1_000, "us": 1}
 _OVERFLOWING: Final = frozenset("YmdHMS")
