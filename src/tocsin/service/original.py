@@ -9,7 +9,7 @@ that is present must be complete and say the same, and no header of them may com
 from __future__ import annotations
 
 import re
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
@@ -21,11 +21,15 @@ if TYPE_CHECKING:
 
     from tocsin.service.request import Request
 
-__all__ = ["Original", "client_address", "original_request"]
+__all__ = ["Network", "Original", "client_address", "original_request"]
+
+Network = IPv4Network | IPv6Network
 
 _METHOD: Final = re.compile(r"[A-Z][A-Z_-]{0,31}")
 """Methods are case-sensitive tokens; one in lower case would be another action here and the same to some servers."""
-_HOST: Final = re.compile(r"(?:[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252}[A-Za-z0-9_])?|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?")
+_HOST: Final = re.compile(
+    r"(?:[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252}[A-Za-z0-9_])?|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?"
+)
 _ABSOLUTE: Final = re.compile(r"(https?)://([^/?#]*)([/?].*)?", re.DOTALL)
 _SCHEMES: Final = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
 _DEFAULT_PORTS: Final = {"http": ":80", "https": ":443"}
@@ -83,18 +87,17 @@ def original_request(request: Request, suffix: bytes | None = None) -> Original:
     )
 
 
-def client_address(request: Request, trusted: Sequence[str]) -> str | None:
+def client_address(request: Request, trusted: Sequence[Network]) -> str | None:
     """Address of the client: the last that no trusted proxy has; None when the proxies do not say.
 
     Only what stands on the right was written by the proxy that asks, so the list is read from there.
     """
     hops = [hop for value in request.headers_of(b"x-forwarded-for") for hop in value.split(",")]
     hops = hops or request.headers_of(b"x-real-ip")[-1:]
-    networks = [ip_network(network, strict=False) for network in trusted]
     address = None
     for hop in reversed(hops[-_MAX_HOPS:]):
         address = _address(hop)
-        if address is None or not any(ip_address(address) in network for network in networks):
+        if address is None or not any(ip_address(address) in network for network in trusted):
             break
     return address
 
