@@ -25,7 +25,7 @@ from river.anomaly import HalfSpaceTrees
 from tocsin import Engine, ReplayRequest, Settings
 from tocsin.behaviour import Model, encode
 from tocsin.drill import build
-from tocsin.engine import loop
+from tocsin.engine import loop, story
 from tocsin.sources import gathering
 from tocsin.store import Events, Journal
 
@@ -40,7 +40,7 @@ STAGES = {
     "journal": (Journal, "commit"),
     "score and learn": (Model, "observe"),
     "findings": (loop, "findings"),
-    "records": (loop.Engine, "_write_story"),
+    "records": (story.Changes, "write"),
     "snapshot": (loop.Engine, "snapshot"),
 }
 

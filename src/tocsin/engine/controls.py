@@ -65,11 +65,14 @@ class Controls:
         self._engine.model.group(self._groups, self._engine.key)
 
     def write(self, kind: str, body: bytes) -> None:
-        """Journal a control record behind all events observed so far, then apply it."""
-        self._engine.flush()
-        self._engine.home.journal.append_control(kind, body)
-        self._engine.home.journal.commit()
+        """Apply a control record and journal it behind all events observed so far.
+
+        Durable when this returns, unless another thread writes for the engine.
+        """
         self.take(kind, body)
+        self._engine.waiting.add_control(kind, body)
+        if not self._engine.hosted:
+            self._engine.flush()
 
     def take(self, kind: str, body: bytes) -> None:
         """Apply a control record that stands in the journal."""

@@ -19,7 +19,7 @@ from tocsin.engine.controls import Controls
 from tocsin.engine.erasure import erase
 from tocsin.engine.facts import apply_facts, apply_facts_to_one, peer_groups
 from tocsin.engine.findings import findings, score_of
-from tocsin.engine.live import Waiting
+from tocsin.engine.live import HandOver, Note, Snapshot, Waiting
 from tocsin.engine.replay import ReplayReport, ReplayRequest, Tell, replay
 from tocsin.engine.story import Story
 from tocsin.engine.traces import MemoryScores, keep_scores
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-    from tocsin.behaviour import Encoded
+    from tocsin.behaviour import Encoded, Observed
     from tocsin.event import Event
     from tocsin.record import Finding, Risk, Score
 
@@ -73,7 +73,9 @@ class Engine:
             country_mmdb=Path(settings.enrich.country_mmdb) if settings.enrich.country_mmdb else None,
         )
         self.key = key_of(home.hash_key)
-        self._waiting, self._encoder = Waiting(), SingleEncoder(self.key)
+        self.waiting, self._encoder = Waiting(), SingleEncoder(self.key)
+        self.hosted = False
+        """Whether another thread writes what `hand_over` gives; nothing here then waits for a disk."""
         self._settled = False
         self._recover()
 
@@ -118,34 +120,69 @@ class Engine:
             self.snapshot()
         return scored
 
+    def take(self, batch: pa.RecordBatch) -> Scored:
+        """Score a batch in `EVENT_SCHEMA` at once, as `observe` does; it is journaled by the next `flush`."""
+        self.settle()
+        batch = apply_facts(batch, self.entities)
+        encoded = encode(batch, self.key)
+        first_seq, before = self.seq, float(self.model.clock[0])
+        observed = self.model.observe(encoded, first_seq)
+        self.waiting.add_batch(batch, encoded.subject, observed)
+        return self._told(batch, encoded, observed, first_seq, before)
+
     def observe_one(self, event: Event) -> Score:
         """Score one live event at once; it is journaled with the others by the next `flush`.
 
         Restrictions act at once; alerts are written down by the next `flush`, after the events they rest on.
         """
+        return self.observe_ready(self.ready(event))
+
+    def ready(self, event: Event) -> Event:
+        """Add to an event what its address and agent say, and what the operator knows of its entities."""
+        return apply_facts_to_one(self.enrichment.enrich_one(event), self.entities)
+
+    def observe_ready(self, event: Event, answer: Callable[[Event, Score], Event] | None = None) -> Score:
+        """Score one event that is `ready`; `answer` may add what was decided before it waits for the journal."""
         if not self._settled:
             self.settle()
-        event = apply_facts_to_one(self.enrichment.enrich_one(event), self.entities)
         encoded = self._encoder.encode(event)
         seq, before = self.seq, float(self.model.clock[0])
         observed = self.model.observe(encoded, seq)
         found = findings(self, (event,), encoded, observed, seq, before) if observed.alert_seq[0] >= 0 else []
-        self._waiting.add(event, int(encoded.subject[0]), observed)
+        score = score_of(self, event, encoded, observed, seq, found)
+        subject = int(encoded.subject[0])
         self.seq += 1
         self._since_snapshot += 1
         self.controls.at_seq = 0
-        if self._waiting.full:
+        try:
+            event = event if answer is None else answer(event, score)
+        finally:  # what was scored must stand in the journal, whatever became of the answer
+            self.waiting.add(event, subject, observed)
+        if self.waiting.full and not self.hosted:
             self.flush()
-        return score_of(self, event, encoded, observed, seq, found)
+        return score
 
     def flush(self) -> None:
         """Make everything observed so far durable, then what came of it."""
-        waits = bool(self._waiting)
-        if waits:
-            self._waiting.drain(self.home)
-        self.home.journal.commit()
-        if waits:
-            self._write_story()
+        work = self.hand_over()
+        if work is not None:
+            work.write()
+
+    def hand_over(self) -> HandOver | None:
+        """Give what waits for the disk; None when nothing does. Whoever takes it writes it before the next."""
+        changes = self.story.changes(self.model.newest or self.clock())
+        if not (self.waiting or changes):
+            return None
+        work = self.waiting.take(self.home, changes)
+        if self.hosted and self._since_snapshot >= self.settings.behaviour.snapshot_events:
+            arrays = {name: array.copy() for name, array in self.model.arrays().items()}
+            work.snapshot = Snapshot(self.seq, arrays, self._meta())
+            self._since_snapshot = 0
+        return work
+
+    def note(self, actor: str, action: str, detail: dict[str, Any]) -> None:
+        """Let a row for the audit wait for the next `flush`."""
+        self.waiting.add_note(Note(actor, action, detail))
 
     def replay(self, request: ReplayRequest, progress: Tell | None = None) -> ReplayReport:
         """Read files, folders or standard input, and observe all their events in the order of time."""
@@ -157,8 +194,17 @@ class Engine:
         before = float(self.model.clock[0])
         observed = self.model.observe(encoded, first_seq, skip=erased)
         keep_scores(self.scores, observed, first_seq)
+        scored = self._told(batch, encoded, observed, first_seq, before)
+        changes = self.story.changes(self.model.newest or self.clock())
+        if not self.reader:
+            changes.write(self.home)
+        return scored
+
+    def _told(
+        self, batch: pa.RecordBatch, encoded: Encoded, observed: Observed, first_seq: int, before: float
+    ) -> Scored:
+        """Say what became of a batch, once the story has taken in what rang."""
         found = findings(self, batch, encoded, observed, first_seq, before)
-        self._write_story()
         self._since_snapshot += batch.num_rows
         self.seq = first_seq + batch.num_rows
         self.controls.at_seq = 0
@@ -166,11 +212,6 @@ class Engine:
         return Scored(
             first_seq, out.surprise, out.tail, observed.accumulated, observed.alert_seq >= 0, observed.late, found
         )
-
-    def _write_story(self) -> None:
-        newest = self.model.newest
-        if newest is not None:
-            self.story.flush(None if self.reader else self.home, newest)
 
     # --- what is known
 
@@ -232,11 +273,13 @@ class Engine:
         """Write the profiles down with their place in the journal; `alone` removes all earlier snapshots."""
         self.flush()
         self.home.scores.durable()
-        meta = {"story": self.story.state(), "controls": self.controls.state()}
-        self.home.snapshots.write(self.seq, self.model.arrays(), meta, alone=alone)
+        self.home.snapshots.write(self.seq, self.model.arrays(), self._meta(), alone=alone)
         if alone:
             self.model.purge()
         self._since_snapshot = 0
+
+    def _meta(self) -> dict[str, Any]:
+        return {"story": self.story.state(), "controls": self.controls.state()}
 
     def close(self) -> None:
         """Make everything durable, write a snapshot when something was learned since the last, and let go."""

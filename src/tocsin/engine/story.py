@@ -4,13 +4,13 @@ Everything here is rare, so it is plain Python over records. What it remembers g
 ids follow from places in the journal, so scoring the same events again after a crash writes the same records.
 
 INVARIANT: what is decided depends on events and on the newest time up to and with each of them, never on where a
-batch ends: `take` is told that time, and `flush` only writes and makes room.
+batch ends: `take` is told that time, and `changes` only hands over and makes room.
 """
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tocsin.record import Reason
     from tocsin.store import Home
 
-__all__ = ["Rung", "Story"]
+__all__ = ["Changes", "Rung", "Story"]
 
 _EVIDENCE_LIFE: Final = timedelta(hours=24)
 _FINDINGS_KEPT: Final = 100
@@ -48,6 +48,23 @@ class Rung(msgspec.Struct, frozen=True, kw_only=True):
     """Newest time of any event up to and with this one."""
     population: int
     """Entities known, with this event's."""
+
+
+class Changes(NamedTuple):
+    """Records that are new or changed, for whoever writes them."""
+
+    findings: list[Finding]
+    alerts: list[Alert]
+    restrictions: list[Restriction]
+
+    def __bool__(self) -> bool:
+        return bool(self.findings or self.alerts or self.restrictions)
+
+    def write(self, home: Home) -> None:
+        """Put them where people find them."""
+        home.records.put_findings(self.findings)
+        home.records.put_alerts(self.alerts)
+        home.records.put_restrictions(self.restrictions)
 
 
 class _Memory(msgspec.Struct):
@@ -118,9 +135,13 @@ class Story:
     def _over(self, alert: Alert, now: datetime) -> bool:
         return alert.last_time + self._open_for < now
 
-    def risk(self, entity: str, now: datetime) -> Risk:
-        """Where an entity stands."""
-        return assess(entity, self._memory.evidence.get(entity, ()), now)
+    def risk(self, entity: str, now: datetime, *, until: bool = True) -> Risk:
+        """Where an entity stands; when that lapses only when asked for, since finding out takes a while."""
+        return assess(entity, self._memory.evidence.get(entity, ()), now, until=until)
+
+    def suspects(self, entity: str) -> bool:
+        """Whether anything counts against an entity."""
+        return entity in self._memory.evidence
 
     def forget(self, entity: str) -> None:
         """Drop all that is remembered of an entity."""
@@ -137,14 +158,13 @@ class Story:
         bound = {entity for alert in self._memory.alerts.values() for entity in alert.entities}
         return bound | set(self._memory.evidence) | self.responder.names()
 
-    def flush(self, home: Home | None, now: datetime) -> None:
-        """Write what changed (nowhere, for a reader) and make room: what is over at `now` counts no more."""
+    def changes(self, now: datetime) -> Changes:
+        """Give what changed since the last time, and make room: what is over at `now` counts no more."""
         for restriction in self.responder.expire(now):
             self._restrictions[restriction.id] = restriction
-        if home is not None:
-            home.records.put_findings(list(self._findings.values()))
-            home.records.put_alerts(list(self._changed.values()))
-            home.records.put_restrictions(list(self._restrictions.values()))
+        changed = Changes(
+            list(self._findings.values()), list(self._changed.values()), list(self._restrictions.values())
+        )
         self._findings, self._changed, self._restrictions = {}, {}, {}
         memory = self._memory
         memory.alerts = {name: alert for name, alert in memory.alerts.items() if not self._over(alert, now)}
@@ -153,6 +173,7 @@ class Story:
             for name, every in memory.evidence.items()
             if (held := tuple(e for e in every if e.expires > now))
         }
+        return changed
 
 
 def _finding(rung: Rung) -> Finding:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 import struct
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from functools import wraps
+from threading import RLock
+from typing import TYPE_CHECKING, Any, Concatenate, Final, NamedTuple, ParamSpec, TypeVar
 
 import numpy as np
 
@@ -16,6 +18,7 @@ from tocsin.errors import StoreError
 from tocsin.store.disk import disk, open_private, write_all
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -55,11 +58,30 @@ def _record_type(features: int) -> np.dtype[Any]:
     )
 
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _alone(method: Callable[Concatenate[Scores, P], T]) -> Callable[Concatenate[Scores, P], T]:
+    """Let no other thread in meanwhile."""
+
+    @wraps(method)
+    def alone(scores: Scores, /, *args: P.args, **named: P.kwargs) -> T:
+        with scores.lock:
+            return method(scores, *args, **named)
+
+    return alone
+
+
 class Scores:
-    """The scores of one home. The first append settles how many features a trace has."""
+    """The scores of one home. The first append settles how many features a trace has.
+
+    One thread may append while another reads.
+    """
 
     def __init__(self, path: Path, *, writer: bool) -> None:
         self._writer = writer
+        self.lock = RLock()
         self._type: np.dtype[Any] | None = None
         self._descriptor = -1
         self._path = path
@@ -90,6 +112,7 @@ class Scores:
             return 0
         return max(0, os.fstat(self._descriptor).st_size - _HEAD.size) // self._type.itemsize
 
+    @_alone
     def append(  # noqa: PLR0913, PLR0917 - the columns of a score
         self,
         first_seq: int,
@@ -142,6 +165,7 @@ class Scores:
             raise
         self._held, self._held_bytes = [], 0
 
+    @_alone
     def blank(self, seqs: NDArray[np.int64]) -> None:
         """Wipe the scores of events whose subject was erased: they read as late ones do, without bits."""
         self._write()
@@ -157,6 +181,7 @@ class Scores:
                 write_all(self._descriptor, [row.tobytes()], _HEAD.size + seq * kind.itemsize)
             os.fsync(self._descriptor)
 
+    @_alone
     def truncate(self, seq: int) -> None:
         """Forget the scores of events `seq` and later."""
         self._write()
@@ -164,6 +189,7 @@ class Scores:
             with disk("truncate the scores"):
                 os.ftruncate(self._descriptor, _HEAD.size + seq * self._type.itemsize)
 
+    @_alone
     def read(self, start: int, stop: int) -> ScoreColumns:
         """Scores of events `start` to `stop`, as far as there are any."""
         self._write()
@@ -179,6 +205,7 @@ class Scores:
         rows = np.frombuffer(raw, kind, count=len(raw) // kind.itemsize)
         return ScoreColumns(*(np.ascontiguousarray(rows[name]) for name in ScoreColumns._fields))
 
+    @_alone
     def durable(self) -> None:
         """Flush everything appended so far."""
         self._write()
@@ -186,6 +213,7 @@ class Scores:
             with disk("flush the scores"):
                 os.fsync(self._descriptor)
 
+    @_alone
     def close(self) -> None:
         """Write what is held (without a flush) and let go of the file."""
         if self._descriptor < 0:
