@@ -184,8 +184,10 @@ def test_break_glass_is_refused_with_its_own_exit_code_and_leaves_no_trace(tocsi
 
 def test_two_writers_are_told_apart(tocsin, home):
     with Home.open(home, writer=True):
-        ran = tocsin("restrictions", "add", "user:cy", "watch")
-        assert ran.status == 4
+        assert tocsin("restrictions", "add", "user:cy", "watch").status == 4
+        assert tocsin("restrictions", "lift", "R-000001").status == 4
+        assert tocsin("alerts", "verdict", "A-000001", "true").status == 4
+        assert tocsin("audit", "list", "--json").out == "[]\n", "what is refused changes nothing"
         assert tocsin("alerts", "list").status == 0
 
 

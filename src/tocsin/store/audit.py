@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 import sqlalchemy as sa
 
+from tocsin.errors import StoreError
 from tocsin.store.tables import AUDIT, META
 
 if TYPE_CHECKING:
@@ -37,6 +38,11 @@ class AuditRow(msgspec.Struct, frozen=True, kw_only=True):
     actor: str
     action: str
     detail: dict[str, Any] | None
+
+
+class _Erasure(msgspec.Struct, frozen=True):
+    audit_rows: frozenset[int] = frozenset()
+    """Rows that were emptied."""
 
 
 def _commitment(salt: bytes, detail: bytes) -> bytes:
@@ -83,14 +89,12 @@ class Audit:
             self.add(connection, actor, action, detail)
 
     def rows(self, limit: int | None = None) -> list[AuditRow]:
-        """Rows, the newest first."""
+        """Rows, the newest first; raises StoreError at one that cannot have been written here."""
         query = sa.select(AUDIT.c.id, AUDIT.c.time, AUDIT.c.actor, AUDIT.c.action, AUDIT.c.detail)
         with self._database.read() as connection:
             found = connection.execute(query.order_by(AUDIT.c.id.desc()).limit(limit)).all()
         return [
-            AuditRow(
-                id=r.id, time=r.time, actor=r.actor, action=r.action, detail=r.detail and msgspec.json.decode(r.detail)
-            )
+            AuditRow(id=r.id, time=r.time, actor=r.actor, action=r.action, detail=_detail(r.id, r.detail))
             for r in found
         ]
 
@@ -108,8 +112,7 @@ class Audit:
         with self._database.read() as connection:
             rows = connection.execute(sa.select(AUDIT).order_by(AUDIT.c.id)).all()
             head = connection.execute(sa.select(META.c.value).where(META.c.name == _HEAD)).scalar()
-        told = [msgspec.json.decode(r.detail) for r in rows if r.action == ERASE and r.detail is not None]
-        excused = {number for detail in told for number in detail.get("audit_rows", ())}
+        excused = frozenset[int]().union(*(_emptied_by(r) for r in rows if r.action == ERASE))
         before = bytes(32)
         for number, row in enumerate(rows, 1):
             if row.id != number or not self._holds(row, before, emptied=row.id in excused):
@@ -121,10 +124,36 @@ class Audit:
         if row.detail is None or row.salt is None:
             if not emptied:
                 return False
-        elif _commitment(row.salt, row.detail) != row.commitment:
+        elif not _committed(row):
             return False
         words = (row.time, row.actor, row.action)
         return bool(row.hash == self._chain(before, row.id, words, row.commitment))
+
+
+def _committed(row: sa.Row[Any, Any]) -> bool:
+    """Whether a row's detail is the one committed to; someone may have written any value of any type here."""
+    try:
+        return bool(_commitment(row.salt, row.detail) == row.commitment)
+    except (TypeError, ValueError):  # not bytes, or a salt that is too long
+        return False
+
+
+def _detail(number: int, body: bytes | None) -> dict[str, Any] | None:
+    if body is None:
+        return None
+    try:
+        return msgspec.json.decode(body, type=dict[str, Any])
+    except (TypeError, ValueError, msgspec.MsgspecError) as error:
+        hint = "`tocsin audit verify` tells from which row on the log was changed"
+        raise StoreError(f"row {number} of the audit log is not as it was written", hint=hint) from error
+
+
+def _emptied_by(row: sa.Row[Any, Any]) -> frozenset[int]:
+    """Rows that an erasure says it emptied; none where the row is not as it was written, which shows by itself."""
+    try:
+        return msgspec.json.decode(row.detail, type=_Erasure).audit_rows
+    except (TypeError, ValueError, msgspec.MsgspecError):
+        return frozenset()
 
 
 def _names(value: object, subject: str) -> bool:
