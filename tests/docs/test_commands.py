@@ -42,8 +42,11 @@ def leaves(command, path=()):
 @pytest.mark.parametrize("shown", [pytest.param(shown, id=f"{place}-{shown}") for place, shown in SHOWN])
 def test_a_command_on_a_page_can_be_given(shown):
     command, arguments = leaf(shlex.split(shown, comments=True)[1:])
-    if "--help" not in arguments:
-        command.make_context("tocsin", list(arguments))
+    if "--help" in arguments:
+        assert arguments == ["--help"]
+        return
+    assert command.invoke_without_command if hasattr(command, "commands") else True, f"`{shown}` names no command"
+    assert command.make_context("tocsin", list(arguments)).args == []
 
 
 @pytest.mark.parametrize("path", [" ".join(path) for path in leaves(typer.main.get_command(app)) if path])
@@ -88,4 +91,6 @@ def test_the_marked_commands_of_a_page_work(page, tmp_path):
 @pytest.mark.parametrize("block", pages.blocks("python"), ids=pages.label)
 def test_a_program_on_a_page_runs(block, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    exec(compile(block.body, pages.label(block), "exec"), {})  # noqa: S102 - the program that the page shows
+    told = {}
+    exec(compile(block.body, pages.label(block), "exec"), told)  # noqa: S102 - the program that the page shows
+    assert told.keys() - {"__builtins__"}, "a program on a page makes something"

@@ -163,7 +163,9 @@ def test_a_pattern_that_matches_folders(tocsin_here, tmp_path):
     for day in (1, 2):
         (tmp_path / f"day-{day}").mkdir()
         (tmp_path / f"day-{day}" / "log.jsonl").write_text(lines(10, 1_000 * day))
-    read(tocsin_here("replay", "day-*"), files=2, read=20)
+    ran = tocsin_here("replay", "day-*")
+    read(ran, files=2, read=20)
+    assert all(f"day-{day}/log.jsonl: tocsin, 10 read" in ran.err for day in (1, 2))
 
 
 def test_dead_letters_of_an_earlier_run_stay(tocsin_here, tmp_path):
