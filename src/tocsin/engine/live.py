@@ -6,6 +6,7 @@ written by another thread while scoring goes on. One thread writes, one hand-ove
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
@@ -21,19 +22,15 @@ if TYPE_CHECKING:
     from tocsin.behaviour import Observed
     from tocsin.engine.story import Changes
     from tocsin.event import Event
-    from tocsin.store import Home
+    from tocsin.store import Home, Records
 
-__all__ = ["HandOver", "Note", "Snapshot", "Waiting"]
+__all__ = ["Deed", "HandOver", "Snapshot", "Waiting"]
 
 _MOST: Final = 1_000
 
 
-class Note(NamedTuple):
-    """A row for the audit."""
-
-    actor: str
-    action: str
-    detail: dict[str, Any]
+Deed = Callable[["Records"], object]
+"""Something to be written into the records: an audit row, a lift, a verdict."""
 
 
 class Snapshot(NamedTuple):
@@ -76,8 +73,8 @@ class _Run:
 class HandOver:
     """Work for the disk, in the order in which it was observed and decided."""
 
-    def __init__(self, home: Home, items: list[_Control | _Batch | _Run], changes: Changes, notes: list[Note]) -> None:
-        self._home, self._items, self._changes, self._notes = home, items, changes, notes
+    def __init__(self, home: Home, items: list[_Control | _Batch | _Run], changes: Changes, deeds: list[Deed]) -> None:
+        self._home, self._items, self._changes, self._deeds = home, items, changes, deeds
         self.snapshot: Snapshot | None = None
 
     def write(self) -> None:
@@ -87,8 +84,8 @@ class HandOver:
         for first_seq, columns in filter(None, kept):
             self._home.scores.append(first_seq, *columns)
         self._changes.write(self._home)
-        for note in self._notes:
-            self._home.records.audit(*note)
+        for deed in self._deeds:
+            deed(self._home.records)
         if self.snapshot is not None:
             self._home.scores.durable()
             self._home.snapshots.write(*self.snapshot)
@@ -104,17 +101,17 @@ class HandOver:
 
 
 class Waiting:
-    """Events scored, controls applied and notes taken, none of it journaled yet."""
+    """Events scored, controls applied and deeds for the records, none of it durable yet."""
 
     def __init__(self) -> None:
         self._items: list[_Control | _Batch | _Run] = []
-        self._notes: list[Note] = []
+        self._deeds: list[Deed] = []
         self._run: _Run | None = None
         self.events = 0
         """How many events wait."""
 
     def __bool__(self) -> bool:
-        return bool(self._items or self._notes)
+        return bool(self._items or self._deeds)
 
     @property
     def full(self) -> bool:
@@ -143,12 +140,12 @@ class Waiting:
         self._run = None
         self._items.append(_Control(kind, body))
 
-    def add_note(self, note: Note) -> None:
-        """Let a row for the audit wait."""
-        self._notes.append(note)
+    def add_deed(self, deed: Deed) -> None:
+        """Let something be written into the records once what came before it is durable."""
+        self._deeds.append(deed)
 
     def take(self, home: Home, changes: Changes) -> HandOver:
         """Hand everything over and wait for more."""
-        work = HandOver(home, self._items, changes, self._notes)
-        self._items, self._notes, self._run, self.events = [], [], None, 0
+        work = HandOver(home, self._items, changes, self._deeds)
+        self._items, self._deeds, self._run, self.events = [], [], None, 0
         return work

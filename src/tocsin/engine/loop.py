@@ -19,7 +19,7 @@ from tocsin.engine.controls import Controls
 from tocsin.engine.erasure import erase
 from tocsin.engine.facts import apply_facts, apply_facts_to_one, peer_groups
 from tocsin.engine.findings import findings, score_of
-from tocsin.engine.live import HandOver, Note, Snapshot, Waiting
+from tocsin.engine.live import HandOver, Snapshot, Waiting
 from tocsin.engine.replay import ReplayReport, ReplayRequest, Tell, replay
 from tocsin.engine.story import Story
 from tocsin.engine.traces import MemoryScores, keep_scores
@@ -182,7 +182,7 @@ class Engine:
 
     def note(self, actor: str, action: str, detail: dict[str, Any]) -> None:
         """Let a row for the audit wait for the next `flush`."""
-        self.waiting.add_note(Note(actor, action, detail))
+        self.waiting.add_deed(lambda records: records.audit(actor, action, detail))
 
     def replay(self, request: ReplayRequest, progress: Tell | None = None) -> ReplayReport:
         """Read files, folders or standard input, and observe all their events in the order of time."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from tocsin.engine.loop import Engine
-    from tocsin.record import Alert, Restriction
+    from tocsin.record import Alert, Restriction, SetAside
     from tocsin.sources import Gathering, Progress
     from tocsin.store import Home
 
@@ -66,6 +66,8 @@ class ReplayReport(msgspec.Struct, kw_only=True):
     restrictions: list[Restriction]
     seconds: float
     dead_letter: Path
+    set_aside_examples: list[SetAside] = []
+    """The first hundred records set aside."""
     unmatched_labels: int = 0
     """Labels of events that this home has not read."""
 
@@ -166,5 +168,6 @@ def _report(  # noqa: PLR0913, PLR0917 - gathers what the steps counted
         restrictions=engine.home.records.restrictions(),
         seconds=time.monotonic() - began,
         dead_letter=run.dead_letter,
+        set_aside_examples=gathering.set_aside_examples,
         unmatched_labels=labels.unmatched if labels is not None else 0,
     )

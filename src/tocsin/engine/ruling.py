@@ -12,7 +12,7 @@ import msgspec
 
 from tocsin.errors import NotFound
 from tocsin.record import Verdict
-from tocsin.response.restrictions import by_person
+from tocsin.response.restrictions import by_person, lift
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -37,6 +37,7 @@ class Rulings:
         added = by_person(entity, rung, hours=hours, cause=cause, by=by, now=now, settings=engine.settings.respond)
         engine.settle()
         engine.controls.write("restrict", msgspec.json.encode(added))
+        engine.waiting.add_deed(lambda records: records.put_restrictions([added]))
         engine.note(by, "restrict", msgspec.to_builtins(added))
         return added
 
@@ -52,7 +53,9 @@ class Rulings:
         engine.settle()
         body = msgspec.json.encode({"restriction": found.id, "by": by, "time": now})
         engine.controls.write("lift", body)
-        return engine.home.records.lift(found.id, by)
+        lifted = lift(found, by=by)
+        engine.waiting.add_deed(lambda records: (records.put_restrictions([lifted]), records.lift(lifted.id, by)))
+        return lifted
 
     def verdict(self, record_id: str, *, bad: bool, by: str, now: datetime) -> list[Verdict]:
         """Say what an alert (`A-…`) or a finding (`F-…`) turned out to be; what is learned counts from now on."""
@@ -68,5 +71,5 @@ class Rulings:
         if one:
             engine.note(by, "verdict", {"finding": wanted, "bad": bad})
         else:
-            records.set_verdict(wanted, "true" if bad else "false", by)
+            engine.waiting.add_deed(lambda records: records.set_verdict(wanted, "true" if bad else "false", by))
         return verdicts
