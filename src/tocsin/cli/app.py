@@ -10,7 +10,7 @@ from typing import Final
 import typer
 
 from tocsin import __version__
-from tocsin.cli import alerts, audit, config, demo, drill, entity, explain, replay, restrictions
+from tocsin.cli import alerts, audit, config, demo, drill, entity, explain, keys, replay, restrictions
 from tocsin.cli.options import JsonFlag, OutputMode
 from tocsin.cli.output import Output, Printer, ReaderGone, fail
 from tocsin.errors import TocsinError
@@ -50,6 +50,7 @@ app.command("explain")(explain.explain)
 app.add_typer(entity.app, name="entity")
 app.add_typer(restrictions.app, name="restrictions")
 app.add_typer(audit.app, name="audit")
+app.add_typer(keys.app, name="keys")
 app.add_typer(config.app, name="config")
 app.add_typer(drill.app, name="drill")
 app.command("demo")(demo.demo)

@@ -7,6 +7,7 @@ Imports stand inside functions here so that `tocsin --help` and completion answe
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,18 +18,21 @@ from tocsin.cli.progress import Watch
 from tocsin.errors import StoreError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import ModuleType
 
     from tocsin.config import Entities, Loaded, Settings
     from tocsin.engine import Engine, ReplayReport
-    from tocsin.store import Home
+    from tocsin.store import ApiKeyTable, Home
 
 __all__ = [
     "ReplayArguments",
+    "api_keys",
     "drill",
     "existing",
     "home_at",
     "home_of",
+    "issuing",
     "load_entities",
     "load_settings",
     "now",
@@ -112,6 +116,23 @@ def existing(path: Path) -> Path:
     if not path.is_dir():
         raise StoreError(f"there is no home at `{path}`", hint="`tocsin replay PATH…` makes one; --home names another")
     return path
+
+
+@contextmanager
+def api_keys(config: Path | None, home: Path | None, *, make: bool = False) -> Iterator[ApiKeyTable]:
+    """Open the API keys of a home, whoever writes to it; `make` makes the home where there is none."""
+    path = Path(load_settings(config, {"home.path": home}).settings.home.path)
+    from tocsin.store import open_api_keys
+
+    with open_api_keys(path if make else existing(path), make=make, clock=now) as table:
+        yield table
+
+
+def issuing() -> ModuleType:
+    """Bring in what makes and ends API keys."""
+    import tocsin.trust.issuing
+
+    return tocsin.trust.issuing
 
 
 def run_replay(settings: Settings, request: ReplayArguments) -> ReplayReport:

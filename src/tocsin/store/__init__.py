@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from tocsin.store.apikeys import ApiKey, ApiKeyTable, Follower
 from tocsin.store.audit import AuditRow
 from tocsin.store.files import FileRegistry
-from tocsin.store.home import Home
+from tocsin.store.home import Home, open_api_keys
 from tocsin.store.journal import Journal
 from tocsin.store.position import TornTail
 from tocsin.store.reading import Control, Events
@@ -16,10 +17,13 @@ from tocsin.store.snapshots import Snapshot, Snapshots, SnapshotWarning
 __all__ = [
     "ERASED",
     "REBUILD_SCORES",
+    "ApiKey",
+    "ApiKeyTable",
     "AuditRow",
     "Control",
     "Events",
     "FileRegistry",
+    "Follower",
     "Home",
     "Journal",
     "Records",
@@ -29,4 +33,5 @@ __all__ = [
     "SnapshotWarning",
     "Snapshots",
     "TornTail",
+    "open_api_keys",
 ]

@@ -2,7 +2,8 @@
 
 The journal's rows stay where they are and can no longer be opened by anyone; the chain of tags
 covers the sealed bytes, so it stays whole. Findings, alerts, restrictions and audit rows that
-name the subject are emptied. Not reached: backups made before, and the logs the events came from.
+name the subject are emptied; API keys that act for the subject are removed. Not reached: backups
+made before, and the logs the events came from.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import nacl.bindings
 import sqlalchemy as sa
 
 from tocsin.record import Alert, Finding, Restriction
+from tocsin.store.apikeys import forget_keys
 from tocsin.store.audit import ERASE
 from tocsin.store.seal import ERASED
 from tocsin.store.tables import ALERTS, FINDINGS, RESTRICTIONS
@@ -36,6 +38,7 @@ def redact(database: Database, audit: Audit, subject: str, rows: int) -> None:
         _findings(connection, subject)
         _alerts(connection, subject)
         _restrictions(connection, subject)
+        forget_keys(connection, subject)
         emptied = audit.redact(connection, subject)
         audit.add(connection, "", ERASE, {"events": rows, "audit_rows": emptied})
     database.forget_old_pages()

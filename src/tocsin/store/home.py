@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import secrets
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
 from tocsin.errors import StoreError
+from tocsin.store.apikeys import ApiKeyTable
 from tocsin.store.audit import Audit
 from tocsin.store.disk import disk, private_folder, replace_file
 from tocsin.store.erase import redact, subject_hash
@@ -22,10 +23,10 @@ from tocsin.store.snapshots import Snapshots
 from tocsin.store.tables import Database
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from types import TracebackType
 
-__all__ = ["Home"]
+__all__ = ["Home", "open_api_keys"]
 
 _HASH_KEY_BYTES: Final = 16
 _CHAIN_KEY_BYTES: Final = 32
@@ -53,8 +54,8 @@ def _secret(path: Path, size: int, *, make: bool) -> bytes:
 class Home:
     """Everything kept of one installation; open it with `Home.open`, use it as a context manager.
 
-    Attributes: `journal`, `files`, `scores`, `records`, `snapshots`, and `hash_key`, the 16 bytes
-    under which subjects and values are hashed.
+    Attributes: `journal`, `files`, `scores`, `records`, `api_keys`, `snapshots`, and `hash_key`, the
+    16 bytes under which subjects and values are hashed.
     """
 
     def __init__(self, path: Path, *, writer: bool, clock: Callable[[], datetime], segment_bytes: int) -> None:
@@ -78,6 +79,7 @@ class Home:
         self._database = Database(self.path / "records.sqlite", make=self.writer)
         stack.callback(self._database.close)
         self.records = Records(self._database, chain_key, clock)
+        self.api_keys = ApiKeyTable(self._database, chain_key, self.hash_key, clock)
         self._audit = Audit(self._database, chain_key, clock)
         self._keys = KeyRing(keys, writer=self.writer)
         stack.callback(self._keys.close)
@@ -135,3 +137,22 @@ class Home:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+@contextmanager
+def open_api_keys(path: Path, *, make: bool, clock: Callable[[], datetime] = _now) -> Iterator[ApiKeyTable]:
+    """Open the API keys of a home alone, whoever writes to it; `make` makes the home where there is none.
+
+    Raises `StoreError` when there is none and none is to be made.
+    """
+    if not (path / "records.sqlite").exists():
+        if not make:
+            raise StoreError(f"`{path}` is not a home", hint="`tocsin keys create` or `tocsin replay` makes one")
+        Home.open(path, writer=True, clock=clock).close()
+    hash_key = _secret(path / "keys" / "hash.key", _HASH_KEY_BYTES, make=False)
+    chain_key = _secret(path / "keys" / "chain.key", _CHAIN_KEY_BYTES, make=False)
+    database = Database(path / "records.sqlite", make=True)  # a home of an earlier version has no such table
+    try:
+        yield ApiKeyTable(database, chain_key, hash_key, clock)
+    finally:
+        database.close()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["ALERTS", "AUDIT", "FILES", "FINDINGS", "META", "RESTRICTIONS", "Database"]
+__all__ = ["ALERTS", "API_KEYS", "AUDIT", "FILES", "FINDINGS", "META", "RESTRICTIONS", "Database"]
 
 _METADATA: Final = sa.MetaData()
 
@@ -64,6 +64,20 @@ AUDIT: Final = sa.Table(
     sa.Column("commitment", sa.LargeBinary, nullable=False),
     sa.Column("hash", sa.LargeBinary, nullable=False),
 )
+API_KEYS: Final = sa.Table(
+    "api_keys",
+    _METADATA,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("role", sa.Text, nullable=False),
+    sa.Column("subject", sa.Text, nullable=False, index=True),
+    sa.Column("scopes", sa.Text, nullable=False),
+    sa.Column("label", sa.Text, nullable=False),
+    sa.Column("created", sa.Text, nullable=False),
+    sa.Column("expires", sa.Text),
+    sa.Column("revoked", sa.Text),
+    sa.Column("replaced_by", sa.Text),
+    sa.Column("digest", sa.LargeBinary, nullable=False),
+)
 META: Final = sa.Table(
     "meta", _METADATA, sa.Column("name", sa.Text, primary_key=True), sa.Column("value", sa.LargeBinary, nullable=False)
 )
@@ -97,6 +111,7 @@ class Database:
     """The SQLite file of one home. Several processes may use it at once; writes queue for a few seconds."""
 
     def __init__(self, path: Path, *, make: bool) -> None:
+        self.path = path
         os.close(open_private(path, os.O_RDWR | os.O_CREAT))
         self._engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": _WAIT_S})
         sa.event.listen(self._engine, "connect", _prepare)
