@@ -115,6 +115,42 @@ class ServeSettings(_Section, frozen=True):
     """The server: where it listens, and what it takes from a stranger."""
 
     listen: Annotated[str, Meta(pattern=r"^\S+:\d{1,5}$")] = "127.0.0.1:8440"
+    tls_certificate: str = ""
+    """PEM chain of this server; empty serves without TLS."""
+    tls_key: str = ""
+    client_ca: str = ""
+    """PEM of those whose client certificates are believed; empty asks for none."""
+    trusted_proxies: tuple[str, ...] = ()
+    """Addresses or networks whose `X-Forwarded-For` is believed."""
+    role_claim: str = ""
+    """Claim of a verified token that names the role of a caller; empty takes API keys alone."""
+    concurrency: Annotated[int, Meta(ge=1, le=100_000)] = 256
+    """Requests under way at once."""
+    connections: Annotated[int, Meta(ge=1, le=100_000)] = 1024
+    """Connections open at once."""
+    caller_per_s: Annotated[float, Meta(ge=0, le=1_000_000)] = 0.0
+    """Requests a second that one caller may make; 0 is as many as it likes."""
+    body_bytes: Annotated[int, Meta(ge=1024, le=1 << 30)] = 1 << 20
+    """Bytes of a body, where the route sets no limit of its own."""
+    header_bytes: Annotated[int, Meta(ge=1024, le=1 << 20)] = 32 << 10
+    """Bytes of a request line and its headers together."""
+    header_count: Annotated[int, Meta(ge=8, le=10_000)] = 100
+    header_s: Annotated[float, Meta(gt=0, le=3600)] = 10.0
+    """Seconds in which request line and headers must have arrived."""
+    body_s: Annotated[float, Meta(gt=0, le=3600)] = 20.0
+    """Seconds in which a body must have arrived."""
+    idle_s: Annotated[float, Meta(gt=0, le=3600)] = 75.0
+    """Seconds for which a connection is kept between requests."""
+    drain_s: Annotated[float, Meta(gt=0, le=3600)] = 20.0
+    """Seconds that requests under way are given when the server is told to stop."""
+    flush_ms: Annotated[int, Meta(ge=1, le=10_000)] = 20
+    """Milliseconds after which what was observed is made durable."""
+    metrics_open: bool = False
+    """Whether `/metrics` answers without a key."""
+    metric_labels: tuple[Literal["route", "status", "caller", "answer"], ...] = ("route", "status", "answer")
+    """Labels of the metrics; each multiplies the number of series."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """`debug` has a line for every request."""
 
 
 class PolicySettings(_Section, frozen=True):
