@@ -16,6 +16,8 @@ __all__ = ["summarise"]
 
 FEW_FILES: Final = 5
 """So many files are named one by one, whatever became of them."""
+FEW_LETTERS: Final = 3
+"""So many records set aside are shown with their reason; the file has all."""
 READ_BEFORE: Final = "already journaled"
 """What sources say of a file that the home holds already; a test keeps the two equal."""
 MAX_FILES: Final = 20
@@ -44,6 +46,9 @@ def summarise(report: ReplayReport, *, shown: int, home: str) -> None:
         "restrictions": len(report.restrictions),
     }
     say(", ".join(f"{name} {count:,}" for name, count in counts.items()) + f", {report.seconds:.1f} s")
+    for letter in report.set_aside_examples[:FEW_LETTERS]:
+        line = f":{letter.source_line}" if letter.source_line else ""
+        say(f"  {shorten(letter.source_file)}{line}: {shorten(letter.reason)}")
     if report.set_aside:
         say(f"set-aside records, with reasons: {report.dead_letter}")
     if len(report.alerts) > shown:

@@ -49,6 +49,7 @@ def asked(monkeypatch, tmp_path):
             restrictions=[],
             seconds=0.5,
             dead_letter=None,
+            set_aside_examples=[],
         )
 
     monkeypatch.setattr(command, "run_replay", engine)

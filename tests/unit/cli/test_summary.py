@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 from tocsin.cli.progress import Watch
 from tocsin.cli.summary import READ_BEFORE, summarise
+from tocsin.record import SetAside
 from tocsin.sources import ALREADY_JOURNALED, FileReport
 
 COUNTS = (
@@ -25,6 +26,7 @@ def report(**changes):
         "restrictions": [],
         "seconds": 2.25,
         "dead_letter": "home/dead-letter.jsonl",
+        "set_aside_examples": [],
     }
     return SimpleNamespace(**(counts | changes))
 
@@ -35,7 +37,8 @@ def test_every_record_is_accounted_for_and_the_dead_letters_named(capsys):
         FileReport(source_file="b.bin", skipped="no source recognises it"),
         FileReport(source_file="c.json", format="cloudtrail", read=3, journaled=3),
     ]
-    summarise(report(files=files), shown=0, home="home")
+    letters = [SetAside(source_file="a.csv", source_line=n, reason="`t` is no\x1b time") for n in range(2, 9)]
+    summarise(report(files=files, set_aside_examples=letters), shown=0, home="home")
     out, err = capsys.readouterr()
     assert out == ""
     assert err.splitlines() == [
@@ -43,6 +46,9 @@ def test_every_record_is_accounted_for_and_the_dead_letters_named(capsys):
         "  b.bin: skipped: no source recognises it",
         "  c.json: cloudtrail, 3 read, 3 read before",
         COUNTS,
+        "  a.csv:2: `t` is no\\x1b time",
+        "  a.csv:3: `t` is no\\x1b time",
+        "  a.csv:4: `t` is no\\x1b time",
         "set-aside records, with reasons: home/dead-letter.jsonl",
     ]
 
