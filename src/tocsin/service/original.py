@@ -87,13 +87,15 @@ def original_request(request: Request, suffix: bytes | None = None) -> Original:
     )
 
 
-def client_address(request: Request, trusted: Sequence[Network]) -> str | None:
+def client_address(request: Request, trusted: Sequence[Network], *, real_ip_first: bool = False) -> str | None:
     """Address of the client: the last that no trusted proxy has; None when the proxies do not say.
 
-    Only what stands on the right was written by the proxy that asks, so the list is read from there.
+    Only what stands on the right was written by the proxy that asks, so the list is read from there. `real_ip_first`
+    is for Envoy, which puts its own address there when it asks.
     """
+    real = request.headers_of(b"x-real-ip")[-1:]
     hops = [hop for value in request.headers_of(b"x-forwarded-for") for hop in value.split(",")]
-    hops = hops or request.headers_of(b"x-real-ip")[-1:]
+    hops = (real or hops) if real_ip_first else (hops or real)
     address = None
     for hop in reversed(hops[-_MAX_HOPS:]):
         address = _address(hop)
