@@ -259,12 +259,29 @@ class DecideSettings(_Section, frozen=True):
     """Patterns of actions that only read; under a `limit` restriction nothing else is let through."""
     limit_per_min: Annotated[int, Meta(ge=1)] = 30
     """Requests a minute that a `limit` restriction leaves."""
+    step_up_acr: str = ""
+    """Authentication context classes (`acr_values`, with spaces between) asked for by a `step_up` restriction."""
     degrade: tuple[str, ...] = ()
     """Patterns `ACTION TYPE/ID` of questions let through, audited, when they cannot be decided; no others are."""
 
 
 class IngestSettings(_Section, frozen=True):
-    """`POST /events`."""
+    """`POST /events`: what one request may hold, and what is remembered of those before it."""
+
+    body_bytes: Annotated[int, Meta(ge=1024, le=1 << 30)] = 16 << 20
+    """Bytes of one body as sent."""
+    expanded_bytes: Annotated[int, Meta(ge=1024, le=1 << 30)] = 64 << 20
+    """Bytes of one body once gzip or zstd is unpacked."""
+    records: Annotated[int, Meta(ge=1, le=10_000_000)] = 100_000
+    """Records of one request."""
+    waiting_bytes: Annotated[int, Meta(ge=1024)] = 128 << 20
+    """Bytes of events under way that are not yet durable; what comes beyond is turned away with 429."""
+    recent_events: Annotated[int, Meta(ge=0, le=10_000_000)] = 100_000
+    """Events with a `uid` that are remembered, so that they are not observed twice."""
+    answers: Annotated[int, Meta(ge=0, le=1_000_000)] = 10_000
+    """Requests with an `Idempotency-Key` whose answers are remembered."""
+    answers_h: Hours = 24.0
+    """Hours for which they are remembered."""
 
 
 class Settings(_Section, frozen=True):

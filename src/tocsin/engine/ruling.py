@@ -54,7 +54,8 @@ class Rulings:
         body = msgspec.json.encode({"restriction": found.id, "by": by, "time": now})
         engine.controls.write("lift", body)
         lifted = lift(found, by=by)
-        engine.waiting.add_deed(lambda records: (records.put_restrictions([lifted]), records.lift(lifted.id, by)))
+        engine.waiting.add_deed(lambda records: records.put_restrictions([lifted]))
+        engine.waiting.add_deed(lambda records: records.lift(lifted.id, by))
         return lifted
 
     def verdict(self, record_id: str, *, bad: bool, by: str, now: datetime) -> list[Verdict]:

@@ -172,6 +172,11 @@ class Responder:
         self._memory.lifted[found.entity] = (until, lifted.note)
         return lifted
 
+    @property
+    def restricts(self) -> bool:
+        """Whether anything at all is restricted."""
+        return bool(self._memory.held)
+
     def in_force(self, entity: str, now: datetime) -> tuple[Restriction, ...]:
         """List the active restrictions of an entity, hardest first, enforced or not."""
         active = [r for r in self._memory.held.get(entity, ()) if r.state == "active" and r.expires > now]
