@@ -7,12 +7,13 @@ from typing import Annotated
 
 import typer
 
-from tocsin.cli.casefile import alert_with_evidence, judge
+from tocsin.cli.casefile import judge
 from tocsin.cli.opening import now, open_home
 from tocsin.cli.options import By, ConfigFile, HomePath, JsonFlag, OutputMode, moment
 from tocsin.cli.output import Output, Printer, say
 from tocsin.cli.render import alert_full, alerts_table
 from tocsin.response.alerts import ranked
+from tocsin.response.cases import alert_with_evidence
 
 __all__ = ["app"]
 

@@ -1,4 +1,4 @@
-"""What a command reads or changes of one story, together: alert, findings, restrictions, verdicts."""
+"""A person's verdict on a story: kept in the journal, where scoring learns it, and on the record."""
 
 from __future__ import annotations
 
@@ -6,32 +6,15 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from tocsin.record import Alert, Finding, Restriction, Verdict
+from tocsin.record import Verdict
+from tocsin.response.cases import alert_with_evidence
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from tocsin.store import Home, Records
+    from tocsin.store import Home
 
-__all__ = ["Case", "alert_with_evidence", "judge"]
-
-
-class Case(msgspec.Struct, frozen=True, kw_only=True):
-    """An alert, the findings it rests on, and the restrictions it led to."""
-
-    alert: Alert
-    findings: list[Finding]
-    restrictions: list[Restriction]
-
-
-def alert_with_evidence(records: Records, alert_id: str) -> Case:
-    """Gather a story; raises NotFound when there is no such alert."""
-    alert = records.alert(alert_id.upper())
-    return Case(
-        alert=alert,
-        findings=records.findings(alert_id=alert.id),
-        restrictions=[r for r in records.restrictions() if r.alert_id == alert.id],
-    )
+__all__ = ["judge"]
 
 
 def judge(home: Home, record_id: str, *, bad: bool, known_at: datetime, by: str) -> list[Verdict]:

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from tocsin.cli import opening
-from tocsin.cli.casefile import Case, alert_with_evidence
 from tocsin.cli.grading import draw_grade, plain_grade
 from tocsin.cli.options import JsonFlag, OutputMode
 from tocsin.cli.output import Output, Printer, say
 from tocsin.cli.progress import Watch
 from tocsin.cli.render import alert_full
 from tocsin.cli.summary import summarise
+from tocsin.response.cases import Case, alert_with_evidence
 
 if TYPE_CHECKING:
     from tocsin.drill import Grade

@@ -6,11 +6,11 @@ from typing import Annotated, Final
 
 import typer
 
-from tocsin.cli.casefile import Case, alert_with_evidence
 from tocsin.cli.opening import open_home
 from tocsin.cli.options import ConfigFile, HomePath, JsonFlag, OutputMode
 from tocsin.cli.output import Output, Printer
 from tocsin.cli.render import alert_full, finding_full
+from tocsin.response.cases import Case, alert_with_evidence
 
 __all__ = ["explain"]
 

@@ -11,8 +11,9 @@ from tocsin.cli.opening import load_settings, now, open_home
 from tocsin.cli.options import By, ConfigFile, HomePath, JsonFlag, OutputMode, duration_s, moment
 from tocsin.cli.output import Output, Printer, say
 from tocsin.cli.render import restrictions_table
-from tocsin.cli.ruling import free, in_force, restrict
+from tocsin.cli.ruling import free, restrict
 from tocsin.record import Rung
+from tocsin.response.cases import in_force
 
 __all__ = ["app"]
 

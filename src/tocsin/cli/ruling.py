@@ -16,13 +16,7 @@ if TYPE_CHECKING:
     from tocsin.record import Restriction, Rung
     from tocsin.store import Home
 
-__all__ = ["free", "in_force", "restrict"]
-
-
-def in_force(every: list[Restriction], active: list[Restriction], at: datetime) -> list[Restriction]:
-    """Pick those that act at a time, as the records tell, and those that did, or waited for a person, then."""
-    names = {r.id for r in active}
-    return [r for r in every if r.id in names or (r.state in {"held", "expired"} and r.time <= at < r.expires)]
+__all__ = ["free", "restrict"]
 
 
 def restrict(
