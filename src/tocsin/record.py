@@ -27,6 +27,7 @@ __all__ = [
     "Severity",
     "Verdict",
     "record_id",
+    "record_seq",
 ]
 
 Band = Literal["low", "elevated", "high", "critical"]
@@ -38,6 +39,7 @@ SEVERITIES: Final[tuple[str, ...]] = get_args(Severity)
 
 _ID_DIGITS: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _ID_WIDTH: Final = 6
+_ID_MOST: Final = 13
 
 
 def record_id(kind: Literal["A", "D", "F", "R"], seq: int) -> str:
@@ -53,6 +55,21 @@ def record_id(kind: Literal["A", "D", "F", "R"], seq: int) -> str:
         seq, digit = divmod(seq, len(_ID_DIGITS))
         digits = _ID_DIGITS[digit] + digits
     return f"{kind}-{digits}"
+
+
+def record_seq(name: str) -> int:
+    """Give the place in the journal that an id names; raises ValueError for what is no id.
+
+    >>> record_seq("D-0018BS")
+    41337
+    """
+    kind, dash, digits = name.upper().partition("-")
+    if not (len(kind) == 1 and dash and _ID_WIDTH <= len(digits) <= _ID_MOST):
+        raise ValueError(f"not an id: `{name[:40]}`")
+    seq = 0
+    for digit in digits:
+        seq = seq * len(_ID_DIGITS) + _ID_DIGITS.index(digit)
+    return seq
 
 
 class _Record(msgspec.Struct, frozen=True, kw_only=True):

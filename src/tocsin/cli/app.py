@@ -26,6 +26,8 @@ Exit codes:
   4    the home could not be read or written, or another process is its writer
   5    no alert, entity, finding or restriction of that name
   6    a guard (blast radius, break-glass) would not let it happen
+  7    who asks could not be verified
+  8    policies do not load, or a test of them fails
   130  interrupted
 
 \b

@@ -6,7 +6,8 @@ from typing import Annotated, Final
 
 import typer
 
-from tocsin.cli.opening import open_home
+from tocsin.cli.opening import open_home, question_of
+from tocsin.cli.asked import asked_full
 from tocsin.cli.options import ConfigFile, HomePath, JsonFlag, OutputMode
 from tocsin.cli.output import Output, Printer
 from tocsin.cli.render import alert_full, finding_full
@@ -19,15 +20,20 @@ MAX_STEPS: Final = 5
 
 
 def explain(
-    record_id: Annotated[str, typer.Argument(metavar="ID", help="An alert (`A-…`) or a finding (`F-…`).")],
+    record_id: Annotated[
+        str, typer.Argument(metavar="ID", help="An alert (`A-…`), a finding (`F-…`) or a decision (`D-…`).")
+    ],
     home: HomePath = None,
     config: ConfigFile = None,
     output: OutputMode = Output.human,
     as_json: JsonFlag = False,
 ) -> None:
-    """Explain an alert or a finding: reasons, numbers, places."""
+    """Explain an alert, a finding or a decision: reasons, numbers, places."""
     printer = Printer(output, as_json=as_json)
     with open_home(config, home) as opened:
+        if record_id.upper().startswith("D-"):
+            printer.one(question_of(opened, record_id), asked_full)
+            return
         if record_id.upper().startswith("F-"):
             printer.one(opened.records.finding(record_id.upper()), finding_full)
             return

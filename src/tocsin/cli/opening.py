@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tocsin.cli.progress import Watch
-from tocsin.errors import StoreError
+from tocsin.errors import NotFound, StoreError
+from tocsin.record import record_seq
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,6 +40,7 @@ __all__ = [
     "open_engine",
     "open_home",
     "plain_settings",
+    "question_of",
     "run_replay",
 ]
 
@@ -76,6 +78,17 @@ def plain_settings(flags: dict[str, object]) -> Settings:
     ).settings
 
 
+def question_of(home: Home, decision_id: str) -> Asked:
+    """Find the question that a decision answered; raises NotFound."""
+    from tocsin.engine.questions import question_at
+
+    try:
+        seq = record_seq(decision_id)
+    except ValueError as error:
+        raise NotFound(f"`{decision_id[:40]}` is not the id of a decision", hint="it is written `D-0018BS`") from error
+    return question_at(home, seq)
+
+
 def load_entities(settings: Settings) -> Entities:
     """Read the operator's file of entities when one is set."""
     from tocsin import config
@@ -95,6 +108,7 @@ def open_home(config: Path | None, home: Path | None, *, writer: bool = False) -
     """Open a home that is there already; raises StoreError when it is not."""
     path = home_at(load_settings(config, {"home.path": home}).settings)
     from tocsin.store import Home
+    from tocsin.trust.decision import Asked
 
     return Home.open(path, writer=writer)
 

@@ -14,7 +14,16 @@ if TYPE_CHECKING:
     from tocsin.cli.output import Printer
     from tocsin.record import Alert, Finding, Reason, Restriction
 
-__all__ = ["alert_full", "alerts_ranked", "alerts_table", "finding_full", "home_flag", "restrictions_table", "when"]
+__all__ = [
+    "alert_full",
+    "alerts_ranked",
+    "alerts_table",
+    "finding_full",
+    "home_flag",
+    "reasons_lines",
+    "restrictions_table",
+    "when",
+]
 
 STYLES: Final = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "cyan"}
 HOME: Final = "tocsin-home"
@@ -66,8 +75,8 @@ def alert_full(
     printer.line(f"  verdict   {alert.verdict}")
     printer.line()
     printer.line(f"why: {_odds(alert.tail_bits)}")
-    for reason in _heaviest(alert.reasons):
-        printer.line(f"  {_reason(reason)}")
+    for line in reasons_lines(alert.reasons):
+        printer.line(f"  {line}")
     most = max((finding.accumulated_bits for finding in findings), default=0.0)
     if most > alert.tail_bits:
         printer.line(f"  and {most:.1f} bits piled up over its last hours")
@@ -82,8 +91,8 @@ def finding_full(printer: Printer, finding: Finding) -> None:
     printer.line(f"  in        {_place(finding)}")
     printer.line()
     printer.line(f"why: {_odds(finding.tail_bits)}")
-    for reason in _heaviest(finding.reasons):
-        printer.line(f"  {_reason(reason)}")
+    for line in reasons_lines(finding.reasons):
+        printer.line(f"  {line}")
     printer.line()
     printer.line(f"  surprise     {finding.surprise_bits:.2f}, all features together, before calibration")
     printer.line(f"  tail         {finding.tail_bits:.2f} bits, calibrated")
@@ -108,6 +117,11 @@ def _heading(alert: Alert) -> str:
     count = "1 finding" if alert.findings == 1 else f"{alert.findings} findings"
     who = shorten(alert.entities[0], 60) if alert.entities else "-"
     return f"{alert.id}  {alert.severity}  {when(alert.first_time)}  {who}  {alert.tail_bits:.1f} bits  {count}"
+
+
+def reasons_lines(reasons: Sequence[Reason]) -> list[str]:
+    """Write reasons one a line, the heaviest first."""
+    return [_reason(reason) for reason in _heaviest(reasons)]
 
 
 def _heaviest(reasons: Sequence[Reason]) -> list[Reason]:
