@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from tocsin.record import Alert, Finding, Restriction
+from tocsin.record import Alert, Finding, Restriction  # noqa: TC001 - msgspec reads the annotations at run time
 
 if TYPE_CHECKING:
     from datetime import datetime
