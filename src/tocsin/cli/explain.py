@@ -6,8 +6,8 @@ from typing import Annotated, Final
 
 import typer
 
-from tocsin.cli.opening import open_home, question_of
 from tocsin.cli.asked import asked_full
+from tocsin.cli.opening import open_home, question_of
 from tocsin.cli.options import ConfigFile, HomePath, JsonFlag, OutputMode
 from tocsin.cli.output import Output, Printer
 from tocsin.cli.render import alert_full, finding_full

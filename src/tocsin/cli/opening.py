@@ -108,7 +108,6 @@ def open_home(config: Path | None, home: Path | None, *, writer: bool = False) -
     """Open a home that is there already; raises StoreError when it is not."""
     path = home_at(load_settings(config, {"home.path": home}).settings)
     from tocsin.store import Home
-    from tocsin.trust.decision import Asked
 
     return Home.open(path, writer=writer)
 
