@@ -108,6 +108,7 @@ class App:
                 certificate=scope.get(CERTIFICATE),
                 raw_path=scope.get("raw_path", b""),
                 via_proxy=via_proxy,
+                socket=scope["client"][0] if scope["client"] else "",
             )
         )
 

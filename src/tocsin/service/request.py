@@ -26,6 +26,7 @@ class Request:
         "raw_path",
         "request_id",
         "scheme",
+        "socket",
         "via_proxy",
     )
 
@@ -44,6 +45,7 @@ class Request:
         certificate: bytes | None = None,
         raw_path: bytes = b"",
         via_proxy: bool = False,
+        socket: str = "",
     ) -> None:
         self.method = method
         self.path = path
@@ -64,6 +66,8 @@ class Request:
         self.scheme = scheme
         self.certificate = certificate
         """DER of the client's certificate, verified by this server's own TLS."""
+        self.socket = socket
+        """Address of the socket's other end, whoever that is; empty on the admin socket."""
         self.via_proxy = via_proxy
         """Whether the socket's other end is one of `serve.trusted_proxies`, so that what it adds may be believed."""
 
