@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tocsin.config import Entities, Loaded, Settings
     from tocsin.engine import Engine, ReplayReport
     from tocsin.store import ApiKeyTable, Home
+    from tocsin.trust.decision import Asked
 
 __all__ = [
     "ReplayArguments",
