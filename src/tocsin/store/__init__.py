@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tocsin.store.answers import Answer, Answers
 from tocsin.store.apikeys import ApiKey, ApiKeyTable, Follower
 from tocsin.store.audit import AuditRow
 from tocsin.store.files import FileRegistry
@@ -17,6 +18,8 @@ from tocsin.store.snapshots import Snapshot, Snapshots, SnapshotWarning
 __all__ = [
     "ERASED",
     "REBUILD_SCORES",
+    "Answer",
+    "Answers",
     "ApiKey",
     "ApiKeyTable",
     "AuditRow",

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
 from tocsin.errors import StoreError
+from tocsin.store.answers import Answers
 from tocsin.store.apikeys import ApiKeyTable
 from tocsin.store.audit import Audit
 from tocsin.store.disk import disk, private_folder, replace_file
@@ -54,8 +55,8 @@ def _secret(path: Path, size: int, *, make: bool) -> bytes:
 class Home:
     """Everything kept of one installation; open it with `Home.open`, use it as a context manager.
 
-    Attributes: `journal`, `files`, `scores`, `records`, `api_keys`, `snapshots`, and `hash_key`, the
-    16 bytes under which subjects and values are hashed.
+    Attributes: `journal`, `files`, `scores`, `records`, `api_keys`, `answers`, `snapshots`, and
+    `hash_key`, the 16 bytes under which subjects and values are hashed.
     """
 
     def __init__(self, path: Path, *, writer: bool, clock: Callable[[], datetime], segment_bytes: int) -> None:
@@ -80,6 +81,7 @@ class Home:
         stack.callback(self._database.close)
         self.records = Records(self._database, chain_key, clock)
         self.api_keys = ApiKeyTable(self._database, chain_key, self.hash_key, clock)
+        self.answers = Answers(self._database)
         self._audit = Audit(self._database, chain_key, clock)
         self._keys = KeyRing(keys, writer=self.writer)
         stack.callback(self._keys.close)

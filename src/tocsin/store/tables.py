@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["ALERTS", "API_KEYS", "AUDIT", "FILES", "FINDINGS", "META", "RESTRICTIONS", "Database"]
+__all__ = ["ALERTS", "ANSWERS", "API_KEYS", "AUDIT", "FILES", "FINDINGS", "META", "RESTRICTIONS", "Database"]
 
 _METADATA: Final = sa.MetaData()
 
@@ -77,6 +77,15 @@ API_KEYS: Final = sa.Table(
     sa.Column("revoked", sa.Text),
     sa.Column("replaced_by", sa.Text),
     sa.Column("digest", sa.LargeBinary, nullable=False),
+)
+ANSWERS: Final = sa.Table(
+    "answers",
+    _METADATA,
+    sa.Column("id", sa.LargeBinary, primary_key=True),
+    sa.Column("request", sa.LargeBinary, nullable=False),
+    sa.Column("time", sa.Text, nullable=False, index=True),
+    sa.Column("status", sa.Integer, nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),
 )
 META: Final = sa.Table(
     "meta", _METADATA, sa.Column("name", sa.Text, primary_key=True), sa.Column("value", sa.LargeBinary, nullable=False)
