@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
-import msgspec
 import typer
 
 from tocsin.cli.opening import api_keys, issuing, now
@@ -67,7 +66,7 @@ def list_keys(
     """List keys, without their secrets, which nobody can read again."""
     printer = Printer(output, as_json=as_json)
     with api_keys(config, home) as table:
-        keys = table.keys()
+        keys = table.every()
     if not keys:
         say("no keys; `tocsin keys create --role ROLE` makes one")
     if keys or not printer.human:
@@ -106,7 +105,7 @@ def revoke_key(
     printer = Printer(output, as_json=as_json)
     with api_keys(config, home) as table:
         revoked = issuing().revoke(table, key_id, by=by, now=now())
-    printer.one(_row(revoked, now()), lambda p, _: keys_table(p, [revoked], now()))
+    printer.one(revoked.described(now()), lambda p, _: keys_table(p, [revoked], now()))
 
 
 def span(text: str) -> timedelta:
@@ -141,17 +140,13 @@ def _show(printer: Printer, keys: Sequence[ApiKey]) -> None:
     if printer.human:
         keys_table(printer, keys, time)
     else:
-        printer.many([_row(key, time) for key in keys], lambda _, __: None)
-
-
-def _row(key: ApiKey, time: datetime) -> dict[str, Any]:
-    return {"id": key.id, "state": key.state(time), **msgspec.to_builtins(key)}
+        printer.many([key.described(time) for key in keys], lambda _, __: None)
 
 
 def _hand_out(printer: Printer, issued: Issued) -> None:
     """Print the secret alone; what a person should know of it goes to standard error."""
     key = issued.key
     ends = "never ends by itself" if key.expires is None else f"ends {when(key.expires)}"
-    data = _row(key, key.created) | {"secret": issued.secret}
+    data = key.described(key.created) | {"secret": issued.secret}
     printer.one(issued, lambda p, i: p.line(i.secret), data=data)
     say(f"key {key.id} for role {key.role}, {ends}; it is shown this once and kept nowhere")

@@ -61,6 +61,10 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
             return "expired"
         return "active" if self.replaced_by is None else "replaced"
 
+    def described(self, now: datetime) -> dict[str, Any]:
+        """Write it as plain values, with how it stands."""
+        return {"id": self.id, "state": self.state(now), **msgspec.to_builtins(self)}
+
 
 class ApiKeyTable:
     """The keys in a home's records.
@@ -99,7 +103,7 @@ class ApiKeyTable:
             self._end(connection, key, working)
             self._audit.add(connection, by, "key-revoke", {"key": key.id, "at": _time(key.revoked)})
 
-    def keys(self) -> list[ApiKey]:
+    def every(self) -> list[ApiKey]:
         """All keys, in the order they were made."""
         query = sa.select(API_KEYS).order_by(API_KEYS.c.created, API_KEYS.c.id)
         with self._database.read() as connection:
