@@ -89,6 +89,8 @@ class App:
             self._rates.take(caller.id, perf_counter())
         if route.media:
             arrival.insist_on(route.media)
+        if route.gate is not None:
+            route.gate()
         body = b""
         if arrival.has_body:
             limit = self._body_bytes if route.body_limit is None else route.body_limit

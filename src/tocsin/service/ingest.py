@@ -74,7 +74,7 @@ def routes(house: House) -> list[Route]:
     """List what this protocol answers."""
     ingest = _Ingest(house)
     limit = house.settings.ingest.body_bytes
-    return [Route(frozenset({"POST"}), "/events", ingest.post, ROLES, body_limit=limit)]
+    return [Route(frozenset({"POST"}), "/events", ingest.post, ROLES, body_limit=limit, gate=ingest.insist_on_room)]
 
 
 class _Ingest:
@@ -103,11 +103,15 @@ class _Ingest:
             what = f"Records ingested: {name.replace('_', ' ')}."
             metrics.counter(f"tocsin_ingest_{name}", what, partial(getattr, counts, name))
 
+    def insist_on_room(self, size: int = 1) -> None:
+        """Turn a request away while too much waits; raises `Problem` 429. A request that is alone always has room."""
+        if self._waiting and self._waiting + size > self._settings.waiting_bytes:
+            raise Problem(429, "too-much-waiting", "what waits for the disk is too much; send it again", headers=_WAIT)
+
     async def post(self, request: Request) -> Response:
         """Observe the events of a request and answer when they are durable."""
         size = len(request.body)
-        if self._waiting and self._waiting + size > self._settings.waiting_bytes:
-            raise Problem(429, "too-much-waiting", "what waits for the disk is too much; send it again", headers=_WAIT)
+        self.insist_on_room(size)
         claim = self._answered.claim(request, self._house.clock())
         if isinstance(claim, Answer):
             return Response(claim.status, claim.body, headers=[(b"idempotency-replayed", b"true")])

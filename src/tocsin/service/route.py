@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from tocsin.service.problems import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from tocsin.service.request import Handler
 
@@ -36,6 +36,8 @@ class Route(NamedTuple):
     """Content types taken; empty takes any. A body without a type counts as the right one."""
     key_header_only: bool = False
     """Whether `Authorization` is somebody else's here, so that the caller must use `X-Tocsin-Key`."""
+    gate: Callable[[], None] | None = None
+    """Called before the body is read; raises `Problem` to turn the request away."""
     name: str = ""
     """What metrics and the log call it; empty takes `path`."""
 
