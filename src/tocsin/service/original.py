@@ -17,7 +17,7 @@ import msgspec
 from tocsin.service.paths import MAX_TARGET_BYTES, AmbiguousRequest, normalise, query_keys
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterator, Sequence
 
     from tocsin.service.request import Request
 
@@ -25,6 +25,21 @@ __all__ = ["Network", "Original", "client_address", "original_request"]
 
 Network = IPv4Network | IPv6Network
 
+_Said = dict[bytes, str]
+_ONCE: Final = frozenset(
+    {
+        b"content-length",
+        b"host",
+        b"x-forwarded-host",
+        b"x-forwarded-method",
+        b"x-forwarded-proto",
+        b"x-forwarded-uri",
+        b"x-original-content-length",
+        b"x-original-method",
+        b"x-original-uri",
+        b"x-original-url",
+    }
+)
 _METHOD: Final = re.compile(r"[A-Z][A-Z_-]{0,31}")
 """Methods are case-sensitive tokens; one in lower case would be another action here and the same to some servers."""
 _HOST: Final = re.compile(
@@ -33,7 +48,7 @@ _HOST: Final = re.compile(
 _ABSOLUTE: Final = re.compile(r"(https?)://([^/?#]*)([/?].*)?", re.DOTALL)
 _SCHEMES: Final = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
 _DEFAULT_PORTS: Final = {"http": ":80", "https": ":443"}
-_MAX_LENGTH_DIGITS: Final = 18
+_DIGITS: Final = re.compile(r"[0-9]{1,18}")
 _MAX_HOPS: Final = 64
 
 
@@ -60,30 +75,27 @@ class _Told(NamedTuple):
     target: str
 
 
-def original_request(request: Request, suffix: bytes | None = None) -> Original:
+def original_request(request: Request, suffix: bytes = b"") -> Original:
     """Read the original request; `suffix` is the raw path behind the prefix, where there is one.
 
     Raises `AmbiguousRequest` for what is missing, malformed, doubled or contradictory.
     """
-    ways = [way for way in (_nginx(request), _forwarded(request), _behind(request, suffix)) if way is not None]
-    if not ways:
-        raise AmbiguousRequest(
-            "no original request was named",
-            hint="let the proxy set X-Original-Method and X-Original-URI, or X-Forwarded-Method and X-Forwarded-Uri",
-        )
-    told = _agreed(ways)
+    said = _said(request)
+    inside = said.get(b"x-original-url")
+    place, whole = ("", None) if inside is None else _split_url(inside)
+    told = _agreed([*_nginx(said, whole), *_forwarded(said), *_behind(request, suffix)])
     if not _METHOD.fullmatch(told.method):
         raise AmbiguousRequest("the original method is not a method name in capitals")
-    raw, mark, query = told.target.partition("?")
+    raw, _, query = told.target.partition("?")
     path = normalise(raw.encode("latin-1"))
-    scheme, host = _place(request)
+    scheme, host = _place(said, place, request.scheme)
     return Original(
         method=told.method,
         path=path,
         host=host,
         url=f"{scheme}://{host}{raw if raw.isascii() else path}",
-        query=query_keys(query.encode("latin-1")) if mark else (),
-        length=_length(request),
+        query=query_keys(query.encode("latin-1")),
+        length=_length(said),
     )
 
 
@@ -104,63 +116,61 @@ def client_address(request: Request, trusted: Sequence[Network], *, real_ip_firs
     return address
 
 
-def _one(request: Request, name: bytes) -> str | None:
-    """Value of a header that may come once; None when it is absent or empty."""
-    values = request.headers_of(name)
-    if len(values) > 1:
-        raise AmbiguousRequest(f"the header `{name.decode()}` came {len(values)} times")
-    if not values or not values[0]:
-        return None
-    if len(values[0]) > MAX_TARGET_BYTES:
-        raise AmbiguousRequest(f"the header `{name.decode()}` is longer than {MAX_TARGET_BYTES} bytes")
-    return values[0]
+def _said(request: Request) -> _Said:
+    """Read the headers that may come once; those that are empty were left out on purpose."""
+    said: _Said = {}
+    for name, value in request.headers:
+        if name in _ONCE:
+            if name in said:
+                raise AmbiguousRequest(f"the header `{name.decode()}` came more than once")
+            if len(value) > MAX_TARGET_BYTES:
+                raise AmbiguousRequest(f"the header `{name.decode()}` is longer than {MAX_TARGET_BYTES} bytes")
+            said[name] = value.decode("latin-1")
+    return {name: value for name, value in said.items() if value}
 
 
-def _nginx(request: Request) -> _Told | None:
-    method = _one(request, b"x-original-method")
-    uri, url = _one(request, b"x-original-uri"), _one(request, b"x-original-url")
-    inside = _split_url(url)[1] if url is not None else None
-    if uri is not None and inside is not None and uri != inside:
+def _nginx(said: _Said, whole: str | None) -> Iterator[_Told]:
+    uri = said.get(b"x-original-uri")
+    if uri is not None and whole is not None and uri != whole:
         raise AmbiguousRequest("X-Original-URI and X-Original-URL name different requests")
-    return _whole("X-Original", method, uri if uri is not None else inside)
+    return _complete("X-Original", said.get(b"x-original-method"), whole if uri is None else uri)
 
 
-def _forwarded(request: Request) -> _Told | None:
-    method = _one(request, b"x-forwarded-method")
-    return _whole("X-Forwarded", method, _one(request, b"x-forwarded-uri"))
+def _forwarded(said: _Said) -> Iterator[_Told]:
+    return _complete("X-Forwarded", said.get(b"x-forwarded-method"), said.get(b"x-forwarded-uri"))
 
 
-def _behind(request: Request, suffix: bytes | None) -> _Told | None:
-    if not suffix:
-        return None
-    query = f"?{request.query.decode('latin-1')}" if request.query else ""
-    return _Told(request.method, suffix.decode("latin-1") + query)
+def _behind(request: Request, suffix: bytes) -> Iterator[_Told]:
+    if suffix:
+        query = b"?" + request.query if request.query else b""
+        yield _Told(request.method, (suffix + query).decode("latin-1"))
 
 
-def _whole(name: str, method: str | None, target: str | None) -> _Told | None:
-    if method is None and target is None:
-        return None
-    if method is None or target is None:
+def _complete(name: str, method: str | None, target: str | None) -> Iterator[_Told]:
+    if method is not None and target is not None:
+        yield _Told(method, target)
+    elif method is not None or target is not None:
         raise AmbiguousRequest(f"of the {name} headers, the {'method' if method is None else 'target'} is missing")
-    return _Told(method, target)
 
 
-def _agreed(ways: Iterable[_Told]) -> _Told:
-    first, *others = ways
-    if any(other != first for other in others):
+def _agreed(ways: list[_Told]) -> _Told:
+    if not ways:
+        raise AmbiguousRequest(
+            "no original request was named",
+            hint="let the proxy set X-Original-Method and X-Original-URI, or X-Forwarded-Method and X-Forwarded-Uri",
+        )
+    if any(way != ways[0] for way in ways):
         raise AmbiguousRequest("the headers name different requests", hint="let the proxy strip those it does not set")
-    return first
+    return ways[0]
 
 
-def _place(request: Request) -> tuple[str, str]:
-    """Scheme and host of the original request."""
-    url = _one(request, b"x-original-url")
-    if url is not None:
-        place = _split_url(url)[0]
+def _place(said: _Said, place: str, scheme: str) -> tuple[str, str]:
+    """Scheme and host of the original request, from the URL where there is one."""
+    if place:
         scheme, host = place.split("://")
     else:
-        scheme = _SCHEMES.get(_one(request, b"x-forwarded-proto") or request.scheme, "")
-        host = _one(request, b"x-forwarded-host") or _one(request, b"host") or ""
+        scheme = _SCHEMES.get(said.get(b"x-forwarded-proto", scheme), "")
+        host = said.get(b"x-forwarded-host") or said.get(b"host", "")
     if not scheme:
         raise AmbiguousRequest("X-Forwarded-Proto is neither `http` nor `https`")
     if host and not _HOST.fullmatch(host):
@@ -177,14 +187,12 @@ def _split_url(url: str) -> tuple[str, str]:
     return f"{scheme}://{host}", rest if rest and rest.startswith("/") else f"/{rest or ''}"
 
 
-def _length(request: Request) -> int | None:
-    """Bytes of the original body: proxies ask without it, so its own length says nothing when it is nought."""
-    said = _one(request, b"x-original-content-length") or _one(request, b"content-length")
-    if said is None or said == "0":
-        return None
-    if not (said.isascii() and said.isdigit()) or len(said) > _MAX_LENGTH_DIGITS:
+def _length(said: _Said) -> int | None:
+    """Bytes of the original body: proxies ask without it, so a length of nought says nothing."""
+    length = said.get(b"x-original-content-length") or said.get(b"content-length", "0")
+    if not _DIGITS.fullmatch(length):
         raise AmbiguousRequest("the original content length is not a number")
-    return int(said)
+    return int(length) or None
 
 
 def _address(text: str) -> str | None:
