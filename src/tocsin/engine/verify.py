@@ -72,7 +72,7 @@ class Verifier:
         """Give the answer that `ask` would give but for the question's own surprise; nothing is kept."""
         if self.failed:
             return self.undecided(question, "state", self.failed)
-        return self._judge(question, self._state(question, self._engine.ready(event_of(question))))
+        return self._judge(question, self._state(question, self._ready(question)))
 
     def undecided(self, question: Question, reason: str, text: str) -> Decision:
         """Answer what cannot be decided: deny, or what the operator chose for such questions, audited."""
@@ -91,7 +91,7 @@ class Verifier:
     # --- one question
 
     def _ask(self, question: Question) -> Decision:
-        event = self._engine.ready(event_of(question))
+        event = self._ready(question)
         state = self._state(question, event)
         decision = self._limited(question, self._judge(question, state))
         final = decision
@@ -109,6 +109,16 @@ class Verifier:
         outcome: Outcome = "success" if decision.permitted else "failure"
         self._engine.observe_ready(msgspec.structs.replace(event, outcome=outcome), answer)
         return final
+
+    def _ready(self, question: Question) -> Event:
+        """Make the question's event, with what is known of its address and entities."""
+        event = event_of(question)
+        grave = {
+            name: True
+            for name, party in (("privileged", question.subject), ("sensitive", question.resource))
+            if party.properties.get(name) is True or self._policies.current.attributes(party.type, party.id).get(name)
+        }
+        return self._engine.ready(msgspec.structs.replace(event, **grave) if grave else event)
 
     def _judge(self, question: Question, state: State) -> Decision:
         policies = self._policies.current

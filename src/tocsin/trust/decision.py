@@ -2,7 +2,7 @@
 
 1. *Policy* speaks first, and always counts. An error in it denies.
 2. *Restrictions* in force can only make the answer harder: `suspend` denies; `limit` lets reading through, at a rate,
-   and denies the rest; `step_up` asks for a proof of identity newer than the restriction; `watch` changes nothing.
+   where neither who reads is privileged nor what is read sensitive, and denies the rest; `step_up` asks for a proof of identity newer than the restriction; `watch` changes nothing.
    One that is not enforced (shadow mode) changes only `would`, what would have been answered.
 3. *Reliance*: the more stands against someone, the sooner must be asked again; never beyond the credential's life.
 
@@ -146,14 +146,14 @@ def decide(question: Question, state: State, policy: PolicyAnswer, version: str,
     enforced = [h for h in state.held if h.enforced] if state.held else []
     answer, why, obligations = policy.answer, policy.why, policy.obligations
     if enforced:
-        answer, met, more = _restricted(question, enforced, settings)
+        answer, met, more = _restricted(question, state, enforced, settings)
         answer, why, obligations = harder(policy.answer, answer), (*met, *why), _joined(obligations, more)
     beyond = _beyond(question, answer, obligations, settings)
     if beyond is not None:
         answer, why = "deny", (beyond, *why)
     would = None
     if len(enforced) < len(state.held):
-        alone = harder(policy.answer, _restricted(question, state.held, settings)[0])
+        alone = harder(policy.answer, _restricted(question, state, state.held, settings)[0])
         would = alone if alone != answer else None
     return Decision(
         answer=answer,
@@ -172,14 +172,14 @@ def _hardest(held: list[Held]) -> Rung | None:
 
 
 def _restricted(
-    question: Question, held: tuple[Held, ...] | list[Held], settings: DecideSettings
+    question: Question, state: State, held: tuple[Held, ...] | list[Held], settings: DecideSettings
 ) -> tuple[Answer, tuple[Why, ...], dict[str, Any]]:
     """Say what restrictions alone would answer, and what they ask for."""
     answer: Answer = "allow"
     why: list[Why] = []
     obligations: dict[str, Any] = {}
     for restriction in sorted(held, key=lambda h: -LADDER.index(h.rung)):
-        one, more = _one_restricted(question, restriction, settings)
+        one, more = _one_restricted(question, state, restriction, settings)
         if one != "allow":
             text = f"`{restriction.entity}` is on `{restriction.rung}`: {restriction.cause}"
             why.append(Why(source="restriction", id=restriction.id, text=text))
@@ -188,11 +188,13 @@ def _restricted(
     return answer, tuple(why), obligations
 
 
-def _one_restricted(question: Question, held: Held, settings: DecideSettings) -> tuple[Answer, dict[str, Any]]:
+def _one_restricted(
+    question: Question, state: State, held: Held, settings: DecideSettings
+) -> tuple[Answer, dict[str, Any]]:
     match held.rung:
         case "suspend":
             return "deny", {}
-        case "limit" if reads_only(question.action, settings):
+        case "limit" if reads_only(question.action, settings) and not (state.privileged or state.sensitive):
             return "limit", {"read_only": True, "rate_per_min": settings.limit_per_min}
         case "limit":
             return "deny", {}

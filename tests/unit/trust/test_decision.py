@@ -62,6 +62,8 @@ def test_who_is_limited_may_read_at_a_rate_and_nothing_else():
     assert reading.answer == "limit"
     assert reading.obligations == {"read_only": True, "rate_per_min": SETTINGS.limit_per_min}
     assert answer_of(asked(action="delete"), limited).answer == "deny"
+    for grave in ({"privileged": True}, {"sensitive": True}):
+        assert answer_of(asked(), State(held=(held("limit"),), **grave)).answer == "deny"
 
 
 @pytest.mark.parametrize(("hours_ago", "answer"), [(1.0, "step_up"), (4.0, "allow")])
