@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from tocsin.cli.casefile import judge
+from tocsin.cli.door import decide
 from tocsin.cli.opening import now, open_home
 from tocsin.cli.options import By, ConfigFile, HomePath, JsonFlag, OutputMode, moment
 from tocsin.cli.output import Output, Printer, say
@@ -77,6 +78,11 @@ def give_verdict(
     """Say whether an alert was right; scoring learns it from that moment."""
     printer = Printer(output, as_json=as_json)
     known = moment(known_at) if known_at else now()
-    with open_home(config, home, writer=True) as opened:
-        verdicts = judge(opened, record_id, bad=answer is Answer.true, known_at=known, by=by)
+    bad = answer is Answer.true
+    verdicts = decide(
+        config,
+        home,
+        lambda opened: judge(opened, record_id, bad=bad, known_at=known, by=by),
+        lambda door: door.judge(record_id, bad=bad, known_at=known, by=by),
+    )
     printer.many(verdicts, lambda p, vs: p.line(f"{record_id}: {answer}, {len(vs)} events learn it"))

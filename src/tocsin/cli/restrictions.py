@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from tocsin.cli.door import decide
 from tocsin.cli.entity import EntityName, checked_name
 from tocsin.cli.opening import load_settings, now, open_home
 from tocsin.cli.options import By, ConfigFile, HomePath, JsonFlag, OutputMode, duration_s, moment
@@ -54,8 +55,12 @@ def lift_restriction(
 ) -> None:
     """End a restriction now; until it would have run out, automation asks before restricting again."""
     printer = Printer(output, as_json=as_json)
-    with open_home(config, home, writer=True) as opened:
-        lifted = free(opened, restriction_id, by=by, now=now())
+    lifted = decide(
+        config,
+        home,
+        lambda opened: free(opened, restriction_id, by=by, now=now()),
+        lambda door: door.lift(restriction_id, by=by),
+    )
     printer.one(lifted, lambda p, r: restrictions_table(p, [r]))
 
 
@@ -74,9 +79,11 @@ def add_restriction(
     """Restrict an entity by a person's decision; it is enforced even in shadow mode."""
     printer = Printer(output, as_json=as_json)
     hours = duration_s(lasts) / 3600
-    settings = load_settings(config, {"home.path": home}).settings.respond
-    with open_home(config, home, writer=True) as opened:
-        added = restrict(
-            opened, checked_name(entity), rung, hours=hours, cause=cause, by=by, now=now(), settings=settings
-        )
+    settings, name = load_settings(config, {"home.path": home}).settings.respond, checked_name(entity)
+    added = decide(
+        config,
+        home,
+        lambda opened: restrict(opened, name, rung, hours=hours, cause=cause, by=by, now=now(), settings=settings),
+        lambda door: door.restrict(name, rung, hours=hours, cause=cause, by=by),
+    )
     printer.one(added, lambda p, r: restrictions_table(p, [r]))

@@ -39,7 +39,7 @@ _MAX_DEPTH: Final = 3
 _MAX_QUERY_BYTES: Final = 2_048
 _MAX_PARAMETERS: Final = 8
 
-By = Annotated[str, Meta(max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$")]
+By = Annotated[str, Meta(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
 """Who decides, for the audit, beside the key that asks."""
 Entity = Annotated[str, Meta(max_length=512, pattern=r"^[^:\x00-\x1f\x7f]+:[^\x00-\x1f\x7f]+$")]
 Seconds = Annotated[float, Meta(gt=0, le=3660 * 86_400)]
@@ -64,8 +64,9 @@ class AddRestriction(_Order, frozen=True):
 
     entity: Entity
     rung: Rung
-    hours: Annotated[float, Meta(gt=0, le=24 * 366)] = 8.0
-    cause: Annotated[str, Meta(min_length=1, max_length=240)] = "decided by a person"
+    hours: Annotated[float, Meta(ge=0, le=24 * 3660)] = 8.0
+    """No restriction lasts longer than 366 days."""
+    cause: Annotated[str, Meta(max_length=2000)] = "decided by a person"
     by: By = ""
 
 
