@@ -1,0 +1,181 @@
+"""From an AuthZEN request to a question: which members of its context mean something to Tocsin.
+
+All of it is the caller's word. Members of these names are checked, because a policy or a profile that took a wrong
+one for missing would let pass what it was written to stop; all other members go to the policies as they are.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+
+from msgspec import Struct
+
+from tocsin.event import KINDS, Entity, Origin
+from tocsin.question import Identity, Party, Question
+from tocsin.service.problems import Problem
+from tocsin.sources.address import canonical_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from tocsin.event import Kind
+    from tocsin.question import Caller
+    from tocsin.service import authzen_wire as wire
+
+__all__ = ["CREDENTIAL", "Told", "asserted", "question_of", "told"]
+
+CREDENTIAL: Final = "credential"
+"""Member of the context with the subject's own credential; never journaled, logged or shown to policies."""
+
+_MAX_TEXT_CHARS: Final = 1024
+_MAX_WHOLE: Final = (1 << 63) - 1
+_MAX_ADDRESS_CHARS: Final = 64
+_ADDRESSES: Final = ("ip", "ip_address")
+_DEVICES: Final = ("device", "device_id")
+_SESSIONS: Final = ("session", "session_id")
+_Read = TypeVar("_Read")
+
+
+class Told(Struct, frozen=True):
+    """What the context and the subject's properties tell of the circumstances."""
+
+    context: dict[str, Any]
+    """As sent, without the credential."""
+    origin: Origin
+    kind: Kind
+    counterparty: str | None
+    amount: float | None
+    currency: str | None
+    bytes_out: int | None
+    count: int | None
+    session: str | None
+
+
+def told(context: dict[str, Any], subject_properties: dict[str, Any]) -> Told:
+    """Read the members that Tocsin knows; raises `Problem` 400 for one of the wrong kind."""
+    if CREDENTIAL in context:
+        context = {name: value for name, value in context.items() if name != CREDENTIAL}
+    amount = _member(context, "amount", _number)
+    bytes_out = _member(context, "bytes", _whole)
+    kind = _member(context, "kind", _kind) or _usual_kind(amount, bytes_out)
+    return Told(
+        context,
+        Origin(
+            address=_first(context, _ADDRESSES, _address) or _first(subject_properties, _ADDRESSES[1:], _address),
+            device=_first(context, _DEVICES, _text) or _first(subject_properties, _DEVICES[1:], _text),
+            agent=_member(context, "user_agent", _text),
+        ),
+        kind,
+        _member(context, "counterparty", _entity),
+        amount,
+        _member(context, "currency", _text),
+        bytes_out,
+        _member(context, "count", _whole),
+        _first(context, _SESSIONS, _text),
+    )
+
+
+def asserted(subject: wire.Entity) -> Identity:
+    """Identity of a subject for whom only the caller's word stands."""
+    return Identity(subject=f"{subject.type}:{subject.id}", assurance=1, method="asserted")
+
+
+def question_of(  # noqa: PLR0913 - a question has these parts
+    subject: wire.Entity,
+    action: wire.Action,
+    resource: wire.Entity,
+    told: Told,
+    *,
+    identity: Identity,
+    caller: Caller,
+    now: datetime,
+) -> Question:
+    """Put the question together."""
+    return Question(
+        time=now,
+        subject=Party(type=subject.type, id=subject.id, properties=subject.properties),
+        action=action.name,
+        action_properties=action.properties,
+        resource=Party(type=resource.type, id=resource.id, properties=resource.properties),
+        identity=identity,
+        caller=caller.id,
+        context=told.context,
+        origin=told.origin,
+        kind=told.kind,
+        counterparty=told.counterparty,
+        amount=told.amount,
+        currency=told.currency,
+        bytes_out=told.bytes_out,
+        count=told.count,
+        session=told.session or identity.session,
+    )
+
+
+def _usual_kind(amount: float | None, bytes_out: int | None) -> Kind:
+    if amount is not None:
+        return "payment"
+    return "api" if bytes_out is None else "transfer"
+
+
+def _first(members: dict[str, Any], names: tuple[str, ...], read: Callable[[Any, str], _Read]) -> _Read | None:
+    return next((read(members[name], name) for name in names if name in members), None)
+
+
+def _member(members: dict[str, Any], name: str, read: Callable[[Any, str], _Read]) -> _Read | None:
+    return read(members[name], name) if name in members else None
+
+
+def _wrong(name: str, what: str) -> Problem:
+    return Problem(400, "invalid-request", f"`{name}` must be {what}")
+
+
+def _text(value: object, name: str) -> str:
+    if isinstance(value, str) and 0 < len(value) <= _MAX_TEXT_CHARS:
+        return value
+    raise _wrong(name, f"text of 1 to {_MAX_TEXT_CHARS} characters")
+
+
+def _address(value: object, name: str) -> str:
+    address = _canonical(value) if isinstance(value, str) and len(value) <= _MAX_ADDRESS_CHARS else None
+    if address is None:
+        raise _wrong(name, "the text of an IPv4 or IPv6 address")
+    return address
+
+
+@lru_cache(maxsize=4096)
+def _canonical(text: str) -> str | None:
+    return canonical_text(text)
+
+
+def _entity(value: object, name: str) -> str:
+    if isinstance(value, dict) and isinstance(value.get("type"), str) and isinstance(value.get("id"), str):
+        value = f"{value['type']}:{value['id']}"
+    try:
+        return str(Entity.parse(_text(value, name)))
+    except ValueError:
+        raise _wrong(name, "`type:id`, or an object with `type` and `id`") from None
+
+
+def _number(value: object, name: str) -> float:
+    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _MAX_WHOLE:
+        return float(value)
+    raise _wrong(name, "a number")
+
+
+def _whole(value: object, name: str) -> int:
+    if (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and 0 <= value <= _MAX_WHOLE
+        and value == int(value)
+    ):
+        return int(value)
+    raise _wrong(name, "a whole number, not negative")
+
+
+def _kind(value: object, name: str) -> Kind:
+    if value in KINDS:
+        return cast("Kind", value)
+    raise _wrong(name, f"one of {', '.join(KINDS)}")
