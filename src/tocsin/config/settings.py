@@ -115,6 +115,8 @@ class ServeSettings(_Section, frozen=True):
     """The server: where it listens, and what it takes from a stranger."""
 
     listen: Annotated[str, Meta(pattern=r"^\S+:\d{1,5}$")] = "127.0.0.1:8440"
+    public_url: Annotated[str, Meta(pattern=r"^(https?://[^\s/?#]+(/[^\s?#]*[^\s/?#])?)?$", max_length=2048)] = ""
+    """Where callers reach this server, for AuthZEN's metadata; empty goes by each request's `Host`."""
     tls_certificate: str = ""
     """PEM chain of this server; empty serves without TLS."""
     tls_key: str = ""
@@ -139,6 +141,12 @@ class ServeSettings(_Section, frozen=True):
     """Seconds in which request line and headers must have arrived."""
     body_s: Annotated[float, Meta(gt=0, le=3600)] = 20.0
     """Seconds in which a body must have arrived."""
+    evaluations: Annotated[int, Meta(ge=1, le=10_000)] = 100
+    """Questions that one AuthZEN request may hold."""
+    search_page: Annotated[int, Meta(ge=1, le=100_000)] = 1000
+    """Results on one page of an AuthZEN search, at most."""
+    search_scan: Annotated[int, Meta(ge=1, le=10_000_000)] = 10_000
+    """Candidates decided for one page of a search; then the page ends, with a token to go on."""
     idle_s: Annotated[float, Meta(gt=0, le=3600)] = 75.0
     """Seconds for which a connection is kept between requests."""
     drain_s: Annotated[float, Meta(gt=0, le=3600)] = 20.0
