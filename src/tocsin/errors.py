@@ -19,6 +19,7 @@
     │   ├── InvalidCredential  exit 7   a credential is malformed, expired, forged, replayed or not meant for us
     │   └── IssuerUnavailable  exit 7   what a credential must be checked against cannot be reached
     └── PolicyError            exit 8   policies, their entities or their schema do not load, or a test of them fails
+        └── BadValue           exit 8   a question holds a value that no policy can be asked about
 
 Each carries a stable `code`, a message in one line without a final period, and a `hint` a person
 can act on. Exit status 0 is success; 130 is an interrupt.
@@ -27,6 +28,7 @@ can act on. Exit status 0 is success; 130 is an interrupt.
 from __future__ import annotations
 
 __all__ = [
+    "BadValue",
     "ConfigError",
     "DiskFull",
     "HomeLocked",
@@ -172,3 +174,9 @@ class PolicyError(TocsinError):
 
     code = "policy"
     exit_status = 8
+
+
+class BadValue(PolicyError):  # noqa: N818 - names what is wrong with the question, not with us
+    """A question holds a value that no policy can be asked about: too large, too deep, not a number, reserved."""
+
+    code = "bad-value"

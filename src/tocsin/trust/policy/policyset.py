@@ -1,0 +1,214 @@
+"""One loaded folder of policies, and the questions put to it."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from typing import TYPE_CHECKING, Any, Final
+
+import cedarpy
+import msgspec
+
+from tocsin.errors import BadValue
+from tocsin.trust.policy import outcome
+from tocsin.trust.policy.cache import Cache
+from tocsin.trust.policy.facts import FACTS, PARTIES, fact_to_cedar
+from tocsin.trust.policy.loading import Parts, load
+from tocsin.trust.policy.names import cedar_type, checked_id
+from tocsin.trust.policy.outcome import PolicyAnswer
+from tocsin.trust.policy.values import plain_value, to_cedar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from tocsin.question import Party
+    from tocsin.trust.policy.annotations import Rule
+
+__all__ = ["CACHE_ENTRIES", "PolicySet"]
+
+CACHE_ENTRIES: Final = 65_536
+MAX_CONTEXT_BYTES: Final = 256 << 10
+MAX_KEY_BYTES: Final = 4096
+"""Larger questions are answered and not kept."""
+MAX_ERROR_CHARS: Final = 300
+
+_LONG: Final = range(-(1 << 63), 1 << 63)
+_Request = dict[str, Any]
+
+
+class PolicySet:
+    """Policies, entities and what they read, loaded and validated. Immutable but for the answers it keeps."""
+
+    def __init__(self, parts: Parts, *, cache_entries: int = CACHE_ENTRIES) -> None:
+        reads = parts.reads
+        self.version = parts.version
+        self.reads = frozenset(FACTS) | reads.fields if reads.everything else reads.fields
+        """Fields of the context that any policy reads."""
+        self.reads_everything = reads.everything
+        """Whether `context` is used whole, so that any field of a caller's own counts too."""
+        self.rules: Sequence[Rule] = tuple(parts.rules.values())
+        """Every policy's name, place and annotations, in file order."""
+        self._parts = parts
+        self._cache: Cache[PolicyAnswer] | None = Cache(cache_entries) if "time" not in self.reads else None
+        self._fields = tuple(sorted(reads.fields.difference(PARTIES)))
+        self._thresholds = tuple(reads.thresholds.get(name) for name in self._fields)
+        self._parties = tuple(name in self.reads for name in PARTIES)
+        self._encode: Callable[[Any], bytes] = msgspec.msgpack.Encoder().encode
+
+    @classmethod
+    def load(cls, folder: Path, *, cache_entries: int = CACHE_ENTRIES) -> PolicySet:
+        """Load and check a folder; raises PolicyError."""
+        return cls(load(folder), cache_entries=cache_entries)
+
+    def entities(self, type: str) -> Sequence[str]:  # noqa: A002 - AuthZEN's name for it
+        """Ids stored of a type, in file order."""
+        return tuple(self._parts.stored.attributes.get(cedar_type(type), ()))
+
+    def attributes(self, type: str, id: str) -> dict[str, Any]:  # noqa: A002 - AuthZEN's names for them
+        """Stored attributes as plain values; none for an entity that is not stored."""
+        found: dict[str, Any] = plain_value(self._stored(cedar_type(type), id))
+        return found
+
+    def actions(self) -> Sequence[str]:
+        """Every action named in policies, schema or entities, in order of first appearance."""
+        return self._parts.actions
+
+    def evaluate(  # noqa: PLR0913 - a question has these parts
+        self,
+        subject: Party,
+        action: str,
+        action_properties: Mapping[str, Any],
+        resource: Party,
+        facts: Mapping[str, Any],
+        *,
+        overlay: bool = True,
+    ) -> PolicyAnswer:
+        """Answer one question; `facts` are the context's fields, of which only those in `reads` are looked at.
+
+        `overlay` lets the properties sent stand over stored attributes. Raises BadValue for a question that holds
+        what no policy can be asked about; whatever else goes wrong is an answer that denies.
+        """
+        sent = (subject.properties, resource.properties, action_properties) if overlay else ({}, {}, {})
+        key = self._key((subject.type, subject.id, action, resource.type, resource.id), sent, facts)
+        if key is None or self._cache is None:
+            return self._decide(self._request(subject, action, resource, sent, facts))
+        answer = self._cache.get(key)
+        if answer is None:
+            answer = self._decide(self._request(subject, action, resource, sent, facts))
+            self._cache.keep(key, answer)
+        return answer
+
+    def context(  # noqa: PLR0913 - see evaluate
+        self,
+        subject: Party,
+        action: str,
+        action_properties: Mapping[str, Any],
+        resource: Party,
+        facts: Mapping[str, Any],
+        *,
+        overlay: bool = True,
+    ) -> dict[str, Any]:
+        """Show the context as policies read it, as plain values."""
+        sent = (subject.properties, resource.properties, action_properties) if overlay else ({}, {}, {})
+        found: dict[str, Any] = plain_value(self._context(subject, action, resource, sent, facts))
+        return found
+
+    def _key(
+        self, names: tuple[str, ...], sent: tuple[Mapping[str, Any], ...], facts: Mapping[str, Any]
+    ) -> bytes | None:
+        """Write down all that can make a difference; None where that cannot be written, or is too long to keep.
+
+        INVARIANT: two questions with one key get one answer. MessagePack tells 1, 1.0 and true apart, and NaN from
+        nothing; a number that is only compared with thresholds is written as its place among them.
+        """
+        parts: list[Any] = [names, [sent[i] for i in range(3) if self._parties[i]]]
+        if self.reads_everything:
+            parts.append(facts)
+        else:
+            for name, thresholds in zip(self._fields, self._thresholds, strict=True):
+                value = facts.get(name)
+                if thresholds is not None and type(value) is int and value in _LONG:
+                    parts.append((bisect_left(thresholds, value), bisect_right(thresholds, value), 0))
+                else:
+                    parts.append(value)
+        try:
+            key = self._encode(parts)
+        except (TypeError, ValueError, OverflowError, RecursionError):
+            return None
+        return key if len(key) <= MAX_KEY_BYTES else None
+
+    def _request(
+        self,
+        subject: Party,
+        action: str,
+        resource: Party,
+        sent: tuple[Mapping[str, Any], ...],
+        facts: Mapping[str, Any],
+    ) -> _Request:
+        context = msgspec.json.encode(self._context(subject, action, resource, sent, facts))
+        if len(context) > MAX_CONTEXT_BYTES:
+            raise BadValue(f"what policies read is more than {MAX_CONTEXT_BYTES} bytes", hint="send less with it")
+        return {
+            "principal": {"type": cedar_type(subject.type), "id": checked_id(subject.id, "the subject's id")},
+            "action": {"type": "Action", "id": checked_id(action, "the action's name")},
+            "resource": {"type": cedar_type(resource.type), "id": checked_id(resource.id, "the resource's id")},
+            "context": context.decode(),
+        }
+
+    def _context(
+        self,
+        subject: Party,
+        action: str,
+        resource: Party,
+        sent: tuple[Mapping[str, Any], ...],
+        facts: Mapping[str, Any],
+    ) -> dict[str, Any]:
+        """Build what policies read, in Cedar's JSON; raises BadValue."""
+        names = facts.keys() - set(PARTIES) if self.reads_everything else self._fields
+        made = ((name, fact_to_cedar(name, facts.get(name))) for name in names)
+        context = {name: value for name, value in made if value is not None}
+        uids = ((subject.type, subject.id), (resource.type, resource.id), ("Action", action))
+        for name, wanted, (kind, uid), properties in zip(PARTIES, self._parties, uids, sent, strict=True):
+            if wanted:
+                context[name] = self._stored(cedar_type(kind), uid) | to_cedar(dict(properties))
+        return context
+
+    def _stored(self, kind: str, uid: str) -> dict[str, Any]:
+        return self._parts.stored.attributes.get(kind, {}).get(uid, {})
+
+    def _decide(self, request: _Request) -> PolicyAnswer:
+        """Put a question to Cedar; INVARIANT: an error or no decision denies, for Cedar skips a forbid that errs."""
+        parts = self._parts
+        found = self._ask(request, parts.policies)
+        if isinstance(found, PolicyAnswer):
+            return found
+        allowed, rules = found
+        if allowed:
+            return outcome.permitted(rules)
+        if any(rule.outcome == "deny" for rule in rules):
+            return outcome.forbidden(rules)
+        if not rules:
+            return outcome.unpermitted()
+        without = self._ask(request, parts.permits)
+        if isinstance(without, PolicyAnswer):
+            return without
+        return outcome.stepped_up(rules) if without[0] else outcome.unpermitted(rules)
+
+    def _ask(self, request: _Request, policies: cedarpy.PolicySet) -> tuple[bool, list[Rule]] | PolicyAnswer:
+        try:
+            result = cedarpy.is_authorized(request, policies, self._parts.stored.handle)
+            errors = [self._told(error) for error in result.diagnostics.errors]
+            if errors or result.decision is cedarpy.Decision.NoDecision:
+                return outcome.failed(errors or ["no decision"])
+            rules = self._parts.rules
+            determining = set(result.diagnostics.reasons)
+            return result.allowed, [rule for name, rule in rules.items() if name in determining]
+        except Exception as error:  # noqa: BLE001 - whatever the engine does, the answer is deny
+            return outcome.failed([f"{type(error).__name__}: {error}"[:MAX_ERROR_CHARS]])
+
+    def _told(self, error: str) -> str:
+        """Write an error with the policy's own name and place."""
+        for name, rule in self._parts.rules.items():
+            if f"`{name}`" in error:
+                return f"{rule.place}: {error.replace(f'`{name}`', f'`{rule.id}`')}"[:MAX_ERROR_CHARS]
+        return error[:MAX_ERROR_CHARS]
