@@ -15,19 +15,20 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from tocsin.errors import BadValue
 from tocsin.event import Event
 from tocsin.question import Decision, Reliance, Why
 from tocsin.record import record_id
 from tocsin.trust.decision import Asked, Facts, Held, State, decide
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from tocsin.config import DecideSettings
     from tocsin.engine.loop import Engine
     from tocsin.event import Outcome
-    from tocsin.question import Question
-    from tocsin.record import Score
+    from tocsin.question import Party, Question
+    from tocsin.record import Band, Score
     from tocsin.trust.policy import PolicyStore
 
 __all__ = ["ROUTE", "Verifier"]
@@ -58,11 +59,16 @@ class Verifier:
         """Why nothing can be decided any more, once the state cannot be kept."""
 
     def ask(self, question: Question) -> Decision:
-        """Answer a question, journal it as an event and learn from it."""
+        """Answer a question, journal it as an event and learn from it.
+
+        Raises BadValue, with nothing scored, for a question no policy can be asked about.
+        """
         if self.failed:
             return self.undecided(question, "state", self.failed)
         try:
             return self._ask(question)
+        except BadValue:
+            raise
         except Exception as error:  # noqa: BLE001 - whatever breaks, the answer is deny and the operator is told
             if self._tell is not None:
                 self._tell(error)
@@ -112,13 +118,14 @@ class Verifier:
 
     def _ready(self, question: Question) -> Event:
         """Make the question's event, with what is known of its address and entities."""
-        event = event_of(question)
-        grave = {
-            name: True
-            for name, party in (("privileged", question.subject), ("sensitive", question.resource))
-            if party.properties.get(name) is True or self._policies.current.attributes(party.type, party.id).get(name)
-        }
-        return self._engine.ready(msgspec.structs.replace(event, **grave) if grave else event)
+        subject, resource, policies = question.subject, question.resource, self._policies.current
+        return self._engine.ready(
+            event_of(
+                question,
+                privileged=_says(subject, "privileged") or policies.holds(subject.type, subject.id, "privileged"),
+                sensitive=_says(resource, "sensitive") or policies.holds(resource.type, resource.id, "sensitive"),
+            )
+        )
 
     def _judge(self, question: Question, state: State) -> Decision:
         policies = self._policies.current
@@ -131,28 +138,41 @@ class Verifier:
 
     def _state(self, question: Question, event: Event) -> State:
         """Find what stands against the question now, and what is known of what it names."""
-        story, now = self._engine.story, question.time
-        held = (
-            tuple(
-                Held(r.id, r.entity, r.rung, r.time, r.enforced, r.cause)
-                for entity in _entities(question, event)
-                for r in story.responder.in_force(entity, now)
-            )
-            if story.responder.restricts
-            else ()
+        story = self._engine.story
+        band: Band = "low"
+        causes: tuple[str, ...] = ()
+        if story.suspects(event.subject):
+            risk = story.risk(event.subject, question.time, until=False)
+            band, causes = risk.band, tuple(cause.cause for cause in risk.causes)
+        return State(
+            band=band,
+            causes=causes,
+            held=self._held(question, event) if story.responder.restricts else (),
+            sensitive=bool(event.sensitive),
+            privileged=bool(event.privileged),
+            network=event.origin.network,
+            country=event.origin.country,
         )
-        origin = event.origin
-        plain = {
-            "held": held,
-            "sensitive": bool(event.sensitive),
-            "privileged": bool(event.privileged),
-            "network": origin.network,
-            "country": origin.country,
+
+    def _held(self, question: Question, event: Event) -> tuple[Held, ...]:
+        """List the restrictions on anything the question comes with: each of them counts."""
+        responder, origin = self._engine.story.responder, event.origin
+        names = {
+            event.subject: None,
+            question.subject.entity: None,
+            question.identity.subject: None,
+            question.identity.credential: None,
+            event.counterparty: None,
+            f"session:{question.session}": None,
+            f"ip:{origin.address}": None,
+            f"device:{origin.device}": None,
         }
-        if not story.suspects(event.subject):
-            return State(**plain)  # type: ignore[arg-type] # each has its field's type
-        risk = story.risk(event.subject, now, until=False)
-        return State(band=risk.band, causes=tuple(c.cause for c in risk.causes), **plain)  # type: ignore[arg-type]
+        return tuple(
+            Held(r.id, r.entity, r.rung, r.time, r.enforced, r.cause)
+            for name in names
+            if name is not None and responder.knows(name)
+            for r in responder.in_force(name, question.time)
+        )
 
     # --- what is kept between questions
 
@@ -180,7 +200,7 @@ class Verifier:
             self._engine.note(question.caller, "degraded", {"pattern": pattern, "why": text})
 
 
-def event_of(question: Question) -> Event:
+def event_of(question: Question, *, privileged: bool = False, sensitive: bool = False) -> Event:
     """Make the event that the question is; its outcome is not known yet."""
     resource = question.resource
     name = resource.id if resource.type == ROUTE else f"{resource.type}/{resource.id}"
@@ -197,23 +217,10 @@ def event_of(question: Question) -> Event:
         amount=question.amount,
         currency=question.currency,
         session=question.session,
+        privileged=privileged or None,
+        sensitive=sensitive or None,
     )
 
 
-def _entities(question: Question, event: Event) -> Iterator[str]:
-    """Everything the question comes with that may be restricted: a restriction on any of them counts."""
-    origin = event.origin
-    yield from dict.fromkeys(
-        name
-        for name in (
-            event.subject,
-            question.subject.entity,
-            question.identity.subject,
-            question.identity.credential,
-            f"session:{question.session}" if question.session else None,
-            f"ip:{origin.address}" if origin.address else None,
-            f"device:{origin.device}" if origin.device else None,
-            event.counterparty,
-        )
-        if name
-    )
+def _says(party: Party, name: str) -> bool:
+    return party.properties.get(name) is True

@@ -177,6 +177,10 @@ class Responder:
         """Whether anything at all is restricted."""
         return bool(self._memory.held)
 
+    def knows(self, entity: str) -> bool:
+        """Whether anything is held against an entity."""
+        return entity in self._memory.held
+
     def in_force(self, entity: str, now: datetime) -> tuple[Restriction, ...]:
         """List the active restrictions of an entity, hardest first, enforced or not."""
         active = [r for r in self._memory.held.get(entity, ()) if r.state == "active" and r.expires > now]

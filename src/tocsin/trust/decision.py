@@ -2,8 +2,9 @@
 
 1. *Policy* speaks first, and always counts. An error in it denies.
 2. *Restrictions* in force can only make the answer harder: `suspend` denies; `limit` lets reading through, at a rate,
-   where neither who reads is privileged nor what is read sensitive, and denies the rest; `step_up` asks for a proof of identity newer than the restriction; `watch` changes nothing.
-   One that is not enforced (shadow mode) changes only `would`, what would have been answered.
+   where neither who reads is privileged nor what is read sensitive, and denies the rest; `step_up` asks for a proof
+   of identity newer than the restriction; `watch` changes nothing. One that is not enforced (shadow mode) changes only
+   `would`, what would have been answered.
 3. *Reliance*: the more stands against someone, the sooner must be asked again; never beyond the credential's life.
 
 Everything here is a pure function of the question, the state it met and the policies' answer, so that a question kept
