@@ -137,9 +137,7 @@ class ApiKeyTable:
     def _end(connection: sa.Connection, key: ApiKey, where: sa.ColumnElement[bool]) -> None:
         query = API_KEYS.update().where(API_KEYS.c.id == key.id, where)
         if not connection.execute(query.values(revoked=_time(key.revoked), replaced_by=key.replaced_by)).rowcount:
-            raise NotFound(
-                f"key `{key.id}` was ended by somebody else", hint="`tocsin keys list` names those that work"
-            )
+            raise NotFound(f"somebody else ended key `{key.id}` first", hint="`tocsin keys list` names those that work")
         _announce(connection)
 
 
