@@ -39,6 +39,7 @@ SEVERITIES: Final[tuple[str, ...]] = get_args(Severity)
 
 _ID_DIGITS: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _ID_WIDTH: Final = 6
+_PAIRS: Final = tuple(a + b for a in _ID_DIGITS for b in _ID_DIGITS)
 _ID_MOST: Final = 13
 
 
@@ -50,8 +51,9 @@ def record_id(kind: Literal["A", "D", "F", "R"], seq: int) -> str:
     >>> record_id("A", 41_337)
     'A-0018BS'
     """
-    digits = ""
-    while seq or len(digits) < _ID_WIDTH:
+    digits = _PAIRS[seq >> 20 & 1023] + _PAIRS[seq >> 10 & 1023] + _PAIRS[seq & 1023]
+    seq >>= 5 * _ID_WIDTH
+    while seq:
         seq, digit = divmod(seq, len(_ID_DIGITS))
         digits = _ID_DIGITS[digit] + digits
     return f"{kind}-{digits}"

@@ -37,6 +37,7 @@ __all__ = ["SingleEncoder"]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MOST: Final = 1 << 16
+_MOST_ROWS: Final = 1 << 14
 _WORD: Final = (1 << 64) - 1
 _KIND_NUMBER: Final = {kind: number for number, kind in enumerate(KINDS)}
 
@@ -62,6 +63,7 @@ class SingleEncoder:
         self._key = key
         self._hashes: dict[str, int] = {}
         self._subnets: dict[str, int] = {}
+        self._rows: dict[tuple[str | None, ...], tuple[np.uint64, np.ndarray, np.ndarray]] = {}
         self._one = Encoded(
             subject=np.empty(1, np.uint64),
             times_s=np.empty(1),
@@ -87,9 +89,27 @@ class SingleEncoder:
         one.weekday[0] = (hour // 24 + 3) % 7
         one.kind[0] = _KIND_NUMBER[event.kind]
         one.flags[0] = FLAG_PRIVILEGED * bool(event.privileged) + FLAG_SENSITIVE * bool(event.sensitive)
-        self._encode_values(event)
+        self._encode_names(event)
         self._encode_sizes(event)
         return one
+
+    def _encode_names(self, event: Event) -> None:
+        """Hash what is named; most live events name together what some event before them named."""
+        origin = event.origin
+        names = (
+            event.subject, event.action, event.outcome, event.resource, event.counterparty,
+            origin.address, origin.network, origin.country, origin.device, origin.agent, origin.agent_family,
+            origin.device_class,
+        )  # fmt: skip
+        known = self._rows.get(names)
+        if known is not None:
+            one = self._one
+            one.subject[0], one.values[0], one.rate_keys[0] = known
+            return
+        self._encode_values(event)
+        if len(self._rows) >= _MOST_ROWS:
+            self._rows.clear()
+        self._rows[names] = self._one.subject[0], self._one.values[0].copy(), self._one.rate_keys[0].copy()
 
     def _encode_values(self, event: Event) -> None:
         text, origin, row = self._text, event.origin, self._one.values[0]
@@ -109,6 +129,9 @@ class SingleEncoder:
 
     def _encode_sizes(self, event: Event) -> None:
         inward, outward = event.bytes_in, event.bytes_out
+        if inward is outward is event.count is event.amount is None:
+            self._one.sizes[0], self._one.quantity[0] = math.nan, math.nan
+            return
         both = _number(outward) if inward is None else float(inward) + (float(outward) if outward is not None else 0.0)
         count, amount, row = _number(event.count), _number(event.amount), self._one.sizes[0]
         row[0], row[1], row[2] = _bits(both), _bits(count), _bits(amount)

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
-from tocsin.engine.traces import score_columns
+from tocsin.engine.traces import joined, score_columns
 from tocsin.event import to_batch
-from tocsin.store import ScoreColumns
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from tocsin.behaviour import Observed
     from tocsin.engine.story import Changes
     from tocsin.event import Event
-    from tocsin.store import Home, Records
+    from tocsin.store import Home, Records, ScoreColumns
 
 __all__ = ["Deed", "HandOver", "Snapshot", "Waiting"]
 
@@ -66,8 +65,7 @@ class _Run:
         return to_batch(self.events), np.array(self.subjects, np.uint64)
 
     def scores(self) -> ScoreColumns:
-        columns = zip(*map(score_columns, self.observed), strict=True)
-        return ScoreColumns(*(np.concatenate(column) for column in columns))
+        return score_columns(joined(self.observed))
 
 
 class HandOver:

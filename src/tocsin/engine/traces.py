@@ -9,12 +9,14 @@ import numpy as np
 from tocsin.store import ScoreColumns
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from tocsin.behaviour import Observed
     from tocsin.store import Scores
 
-__all__ = ["TRACE_STEPS", "MemoryScores", "keep_scores", "score_columns", "traces"]
+__all__ = ["TRACE_STEPS", "MemoryScores", "joined", "keep_scores", "score_columns", "traces"]
 
 TRACE_STEPS: Final = 8.0
 """Steps in a bit of the calibrated bits kept with every score."""
@@ -45,6 +47,18 @@ class MemoryScores:
             self._held = [ScoreColumns(*whole)]
             parts.append(ScoreColumns(*(c[max(start - self._start, 0) : stop - self._start] for c in whole)))
         return ScoreColumns(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+
+
+def joined(observed: Sequence[Observed]) -> Observed:
+    """Put together what was said of events one by one, as far as scores are made of it."""
+    first = observed[0]
+    out = first.out._replace(
+        **{name: np.concatenate([getattr(o.out, name) for o in observed]) for name in ("x", "surprise", "tail")}
+    )
+    columns = {
+        name: np.concatenate([getattr(o, name) for o in observed]) for name in ("accumulated", "alert_seq", "late")
+    }
+    return first._replace(out=out, **columns)
 
 
 def score_columns(observed: Observed) -> ScoreColumns:
