@@ -10,6 +10,7 @@ what cannot be decided is 403 as well.
 from __future__ import annotations
 
 import json
+from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
@@ -18,7 +19,7 @@ from tocsin.event import Origin
 from tocsin.question import ANONYMOUS, Party, Question
 from tocsin.service.original import client_address, original_request
 from tocsin.service.paths import AmbiguousRequest
-from tocsin.service.presented import Presented, networks
+from tocsin.service.presented import Presented
 from tocsin.service.problems import Problem
 from tocsin.service.request import Response
 from tocsin.service.route import ANY_METHOD, Route
@@ -62,7 +63,7 @@ class ForwardAuth:
     def __init__(self, house: House) -> None:
         self._house = house
         self._presented = Presented(house)
-        self._proxies = networks("serve.trusted_proxies", house.settings.serve.trusted_proxies)
+        self._proxies = tuple(map(ip_network, house.settings.serve.trusted_proxies))
 
     async def answer(self, request: Request) -> Response:
         """Answer one request of a proxy."""
