@@ -20,7 +20,7 @@ from tocsin.trust.risk import assess, keep
 
 if TYPE_CHECKING:
     from tocsin.config import Settings
-    from tocsin.record import Reason
+    from tocsin.record import Band, Reason
     from tocsin.store import Home
 
 __all__ = ["Changes", "Rung", "Story"]
@@ -80,6 +80,7 @@ class Story:
         self._memory = msgspec.convert(state.get("memory", {}), _Memory)
         self.responder = Responder(settings.respond, state.get("responder"))
         self.configure(settings)
+        self._standings: dict[str, tuple[int, Band, tuple[str, ...]]] = {}
         self._findings: dict[str, Finding] = {}
         self._changed: dict[str, Alert] = {}
         self._restrictions: dict[str, Restriction] = {}
@@ -108,6 +109,7 @@ class Story:
         )
         held = keep((*self._memory.evidence.get(finding.entity, ()), evidence), rung.now)
         self._memory.evidence[finding.entity] = held
+        self._standings.pop(finding.entity, None)
         for restriction in self.responder.respond(
             finding,
             privileged=rung.privileged,
@@ -139,14 +141,22 @@ class Story:
         """Where an entity stands; when that lapses only when asked for, since finding out takes a while."""
         return assess(entity, self._memory.evidence.get(entity, ()), now, until=until)
 
-    def suspects(self, entity: str) -> bool:
-        """Whether anything counts against an entity."""
-        return entity in self._memory.evidence
+    def standing(self, entity: str, now: datetime) -> tuple[Band, tuple[str, ...]]:
+        """Give an entity's band and causes, worked out again at most every second and whenever something is added."""
+        if entity not in self._memory.evidence:
+            return "low", ()
+        second = int(now.timestamp())
+        known = self._standings.get(entity)
+        if known is None or known[0] != second:
+            risk = self.risk(entity, now, until=False)
+            known = self._standings[entity] = (second, risk.band, tuple(cause.cause for cause in risk.causes))
+        return known[1:]
 
     def forget(self, entity: str) -> None:
         """Drop all that is remembered of an entity."""
         memory = self._memory
         memory.evidence.pop(entity, None)
+        self._standings.pop(entity, None)
         memory.alerts = {name: alert for name, alert in memory.alerts.items() if entity not in alert.entities}
         self._findings = {name: f for name, f in self._findings.items() if f.entity != entity}
         self._changed = {name: a for name, a in self._changed.items() if entity not in a.entities}
@@ -168,6 +178,7 @@ class Story:
         self._findings, self._changed, self._restrictions = {}, {}, {}
         memory = self._memory
         memory.alerts = {name: alert for name, alert in memory.alerts.items() if not self._over(alert, now)}
+        self._standings.clear()
         memory.evidence = {
             name: held
             for name, every in memory.evidence.items()

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tocsin.engine.loop import Engine
     from tocsin.event import Outcome
     from tocsin.question import Party, Question
-    from tocsin.record import Band, Score
+    from tocsin.record import Score
     from tocsin.trust.policy import PolicyStore
 
 __all__ = ["ROUTE", "Verifier"]
@@ -139,11 +139,7 @@ class Verifier:
     def _state(self, question: Question, event: Event) -> State:
         """Find what stands against the question now, and what is known of what it names."""
         story = self._engine.story
-        band: Band = "low"
-        causes: tuple[str, ...] = ()
-        if story.suspects(event.subject):
-            risk = story.risk(event.subject, question.time, until=False)
-            band, causes = risk.band, tuple(cause.cause for cause in risk.causes)
+        band, causes = story.standing(event.subject, question.time)
         return State(
             band=band,
             causes=causes,
