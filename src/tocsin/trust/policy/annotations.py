@@ -33,6 +33,7 @@ N = TypeVar("N", int, float)
 
 MAX_SECONDS: Final = 86_400
 MAX_CHARS: Final = 1000
+MAX_DIGITS: Final = 32
 KNOWN: Final = (
     "id", "reason", "outcome", "acr_values", "max_age", "read_only", "rate_per_min", "amount", "bytes", "seconds",
     "obligation",
@@ -49,7 +50,7 @@ _ONLY_ON: Final[Mapping[str, Answer]] = {
 }
 
 
-class BadAnnotation(ValueError):
+class BadAnnotation(ValueError):  # noqa: N818 - what it is, told with a place by whoever catches it
     """An annotation says nothing that can be acted on."""
 
 
@@ -164,7 +165,7 @@ def _parsed(notes: Mapping[str, str], name: str, read: Callable[[str], N], least
         return None
     text = notes[name]
     try:
-        value = read(text) if len(text) <= 32 else None
+        value = read(text) if len(text) <= MAX_DIGITS else None
     except ValueError:
         value = None
     if value is None or not least <= value <= most:

@@ -44,7 +44,7 @@ FACTS: Final[Mapping[str, str]] = {
     "resource": "TocsinResource",
     "action": "TocsinAction",
 }
-"""Field to Cedar type; a `?` marks one that is absent where nothing is known, so that policies ask `context has` first."""
+"""Field to Cedar type; one with `?` is absent where nothing is known, so that policies ask `context has` first."""
 
 PARTIES: Final = ("subject", "resource", "action")
 """Fields made from the question's parties: attributes stored here, overlaid by the properties sent."""

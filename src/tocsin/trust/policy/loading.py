@@ -88,7 +88,7 @@ def inspect(folder: Path) -> Inspection:
     if faults or stored is None:
         return Inspection(parts=None, faults=tuple(faults))
     parts = _assembled(read, policies, rules, schema, stored)
-    return Inspection(parts=parts, warnings=tuple(_warnings(read, policies, parts)))
+    return Inspection(parts=parts, warnings=tuple(_warnings(read, policies)))
 
 
 def _parsed(folder: Folder) -> tuple[list[_Policy], list[Fault]]:
@@ -168,7 +168,7 @@ def _entities(folder: Folder, schema: cedarpy.Schema | None) -> tuple[Stored | N
 
 def _validated(policies: Sequence[_Policy], schema: cedarpy.Schema) -> list[Fault]:
     faults = []
-    for number, policy in enumerate(policies):
+    for policy in policies:
         for error in cedarpy.validate_policies(policy.statement.text, schema).errors:
             said = error.error.removeprefix(f"for policy `{error.policy_id}`, ")
             statement = policy.statement
@@ -181,6 +181,7 @@ def _assembled(
 ) -> Parts:
     bodies = {f"policy{number}": policy.body for number, policy in enumerate(policies)}
     declared = schema_actions(schema) if schema is not None else []
+    named = [*named_actions(bodies.values()), *declared, *stored.attributes.get("Action", ())]
     return Parts(
         version=folder.version,
         rules=rules,
@@ -188,9 +189,7 @@ def _assembled(
         permits=_handle({name: body for name, body in bodies.items() if body["effect"] == "permit"}),
         stored=stored,
         reads=read_fields(bodies.values()),
-        actions=tuple(
-            dict.fromkeys([*named_actions(bodies.values()), *declared, *stored.attributes.get("Action", ())])
-        ),
+        actions=tuple(dict.fromkeys(named)),
     )
 
 
@@ -199,7 +198,7 @@ def _handle(bodies: dict[str, dict[str, Any]]) -> cedarpy.PolicySet:
     return cedarpy.PolicySet.from_json_str(msgspec.json.encode(whole).decode())
 
 
-def _warnings(folder: Folder, policies: Sequence[_Policy], parts: Parts) -> Iterable[Fault]:
+def _warnings(folder: Folder, policies: Sequence[_Policy]) -> Iterable[Fault]:
     if folder.schema is None:
         yield Fault(str(folder.path), "no `schema.cedarschema`: names and types in policies are not checked")
     for policy in policies:

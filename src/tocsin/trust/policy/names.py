@@ -48,7 +48,7 @@ def plain_type(cedar: str) -> str:
     >>> plain_type("us_x2d_er")
     'us-er'
     """
-    return _ESCAPE.sub(lambda match: _character(match), cedar)
+    return _ESCAPE.sub(_character, cedar)
 
 
 def checked_id(text: str, what: str) -> str:

@@ -125,11 +125,8 @@ def _least(values: Iterable[N | None]) -> N | None:
 
 
 def _written(limits: Limits) -> dict[str, Any]:
-    return {
-        name: value
-        for name, value in msgspec.structs.asdict(limits).items()
-        if value is not None and value is not False
-    }
+    every = msgspec.structs.asdict(limits).items()
+    return {name: value for name, value in every if value is not None and value is not False}
 
 
 def _reliance(rules: Sequence[Rule]) -> Reliance | None:

@@ -65,9 +65,13 @@ class PolicySet:
         return tuple(self._parts.stored.attributes.get(cedar_type(type), ()))
 
     def attributes(self, type: str, id: str) -> dict[str, Any]:  # noqa: A002 - AuthZEN's names for them
-        """Stored attributes as plain values; none for an entity that is not stored."""
+        """Give the stored attributes as plain values; none for an entity that is not stored."""
         found: dict[str, Any] = plain_value(self._stored(cedar_type(type), id))
         return found
+
+    def holds(self, type: str, id: str, name: str) -> bool:  # noqa: A002 - AuthZEN's names for them
+        """Say whether a stored attribute is true."""
+        return self._stored(cedar_type(type), id).get(name) is True
 
     def actions(self) -> Sequence[str]:
         """Every action named in policies, schema or entities, in order of first appearance."""
@@ -123,7 +127,7 @@ class PolicySet:
         """
         parts: list[Any] = [names, [sent[i] for i in range(3) if self._parties[i]]]
         if self.reads_everything:
-            parts.append(facts)
+            parts.append(dict(facts))
         else:
             for name, thresholds in zip(self._fields, self._thresholds, strict=True):
                 value = facts.get(name)

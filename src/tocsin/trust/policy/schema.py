@@ -21,7 +21,7 @@ _PREFIX: Final = "error parsing schema: "
 _ACTION: Final = re.compile(r'^action ("(?:\\.|[^"\\])*")', re.MULTILINE)
 
 
-class BadSchema(ValueError):
+class BadSchema(ValueError):  # noqa: N818 - becomes one fault among others
     """The schema does not load; `place` is `file:line`."""
 
     def __init__(self, place: str, message: str) -> None:

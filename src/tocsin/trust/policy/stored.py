@@ -20,7 +20,7 @@ MAX_ENTITIES: Final = 500_000
 _SPACE: Final = " \t\n\r"
 
 
-class BadEntities(ValueError):
+class BadEntities(ValueError):  # noqa: N818 - becomes one fault among others
     """The file does not load; `place` is `file:line`."""
 
     def __init__(self, place: str, message: str) -> None:

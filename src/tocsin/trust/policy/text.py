@@ -31,7 +31,7 @@ _TOKEN: Final = re.compile(
     re.DOTALL,
 )
 _OPERATORS: Final = frozenset(
-    {".", "&&", "||", "!", "+", "-", "*", "if", "has", "like", "is", "==", "!=", "<", ">", "in"}
+    {".", "&&", "||", "!", "+", "-", "*", "if", "has", "like", "is", "in", "==", "!=", "<", ">", "<=", ">="}
 )
 _ENDED: Final = "unexpected end of input"
 

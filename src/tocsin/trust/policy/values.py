@@ -23,6 +23,7 @@ MAX_VALUES: Final = 10_000
 """Members and elements of one field, counted at every depth."""
 ESCAPES: Final = frozenset({"__entity", "__extn", "__expr"})
 
+_HOLDING: Final = frozenset({dict, list, tuple, set, frozenset})
 _LONG: Final = range(-(1 << 63), 1 << 63)
 _DECIMAL_STEP: Final = Decimal("0.0001")
 _DECIMAL_MAX: Final = Decimal((1 << 63) - 1) * _DECIMAL_STEP
@@ -35,7 +36,7 @@ def to_cedar(value: Any) -> Any:  # noqa: ANN401 - any JSON value, and aware tim
     >>> to_cedar({"price": 2.5, "gone": None, "tags": ["a", None]})
     {'price': {'__extn': {'fn': 'decimal', 'arg': '2.5000'}}, 'tags': ['a']}
     """
-    return _Reader().cedar(value, 0)
+    return _Reader().cedar(value, 0) if type(value) in _HOLDING else _scalar(value)
 
 
 def check_value(value: Any) -> None:  # noqa: ANN401 - any JSON value
@@ -52,29 +53,18 @@ class _Reader:
         self._left = MAX_VALUES
 
     def cedar(self, value: Any, depth: int) -> Any:  # noqa: ANN401 - see to_cedar
-        kind = type(value)
-        if kind is str:
-            return _text(value)
-        if kind is bool or value is None:
-            return value
-        if kind is int:
-            return _long(value)
-        if kind is float:
-            return to_decimal(value)
-        if kind is dict:
+        if isinstance(value, dict):
             return self._record(value, depth)
         if isinstance(value, list | tuple | set | frozenset):
             return self._set(value, depth)
-        return _other(value)
+        return _scalar(value)
 
     def _record(self, value: dict[Any, Any], depth: int) -> dict[str, Any]:
         self._enter(len(value), depth)
         record = {}
         for key, member in value.items():
             if not isinstance(key, str) or key in ESCAPES:
-                raise BadValue(
-                    f"`{str(key)[:80]}` cannot be a key", hint="such keys have a meaning of their own in Cedar"
-                )
+                raise BadValue(f"`{str(key)[:80]}` cannot be a key", hint="it has a meaning of its own in Cedar")
             made = self.cedar(member, depth + 1)
             if made is not None:
                 record[_text(key)] = made
@@ -108,7 +98,7 @@ def to_decimal(value: float | Decimal) -> dict[str, Any]:
         rounded = Decimal("Infinity")
     if not _DECIMAL_MIN <= rounded <= _DECIMAL_MAX:
         raise BadValue(f"`{value}` is beyond what policies can compare", hint=f"at most {_DECIMAL_MAX}")
-    return {"__extn": {"fn": "decimal", "arg": f"{abs(rounded) if not rounded else rounded:f}"}}
+    return {"__extn": {"fn": "decimal", "arg": f"{rounded or abs(rounded):f}"}}
 
 
 @lru_cache(maxsize=4096)
@@ -148,6 +138,17 @@ def _long(value: int) -> int:
     if value not in _LONG:
         raise BadValue("a whole number is beyond 64 bits", hint="send it as text")
     return value
+
+
+def _scalar(value: Any) -> Any:  # noqa: ANN401 - see to_cedar
+    kind = type(value)
+    if kind is bool or value is None:
+        return value
+    if kind is str:
+        return _text(value)
+    if kind is int:
+        return _long(value)
+    return to_decimal(value) if kind is float else _other(value)
 
 
 def _other(value: object) -> Any:  # noqa: ANN401 - see to_cedar
