@@ -14,7 +14,7 @@ from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
-from tocsin.errors import InvalidCredential, IssuerUnavailable
+from tocsin.errors import BadValue, InvalidCredential, IssuerUnavailable
 from tocsin.event import Origin
 from tocsin.question import ANONYMOUS, Party, Question
 from tocsin.service.original import client_address, original_request
@@ -75,7 +75,8 @@ class ForwardAuth:
         address = self._address(request, from_envoy=bool(suffix))
         try:
             identity = await self._presented.identity(request, original)
-        except AmbiguousRequest as error:
+            decision = self._house.verifier.ask(self._question(request, original, identity, address))
+        except (AmbiguousRequest, BadValue) as error:
             raise _unclear(request, error) from error
         except InvalidCredential as error:
             raise _refused(error) from error
@@ -83,7 +84,6 @@ class ForwardAuth:
             question = self._question(request, original, ANONYMOUS, address)
             decision = self._house.verifier.undecided(question, error.code, error.message)
             return _told(decision, original, ANONYMOUS, "")
-        decision = self._house.verifier.ask(self._question(request, original, identity, address))
         return _told(decision, original, identity, self._house.identity.challenges())
 
     def _question(self, request: Request, original: Original, identity: Identity, address: str | None) -> Question:
@@ -123,7 +123,7 @@ def _suffix(request: Request) -> bytes:
     raise AmbiguousRequest("the prefix of the path is not spelt plainly")
 
 
-def _unclear(request: Request, error: AmbiguousRequest) -> Problem:
+def _unclear(request: Request, error: AmbiguousRequest | BadValue) -> Problem:
     """Refuse what is not clear; nginx, which sets this header, would make a fault of its own of 400."""
     return Problem(403 if request.header(b"x-original-method") else 400, error.code, error.message)
 
