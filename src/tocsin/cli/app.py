@@ -10,7 +10,7 @@ from typing import Final
 import typer
 
 from tocsin import __version__
-from tocsin.cli import alerts, audit, config, demo, drill, entity, explain, keys, replay, restrictions
+from tocsin.cli import alerts, audit, config, demo, drill, entity, explain, keys, replay, restrictions, serve
 from tocsin.cli.options import JsonFlag, OutputMode
 from tocsin.cli.output import Output, Printer, ReaderGone, fail
 from tocsin.errors import TocsinError
@@ -47,6 +47,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("replay")(replay.replay)
+app.command("serve")(serve.serve)
 app.add_typer(alerts.app, name="alerts")
 app.command("explain")(explain.explain)
 app.add_typer(entity.app, name="entity")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from tocsin.cli.output import say
 from tocsin.cli.progress import Watch
 from tocsin.errors import NotFound, StoreError
 from tocsin.record import record_seq
@@ -43,6 +44,7 @@ __all__ = [
     "plain_settings",
     "question_of",
     "run_replay",
+    "run_server",
 ]
 
 
@@ -155,6 +157,13 @@ def run_replay(settings: Settings, request: ReplayArguments) -> ReplayReport:
 
     with open_engine(settings) as engine, Watch() as watch:
         return engine.replay(ReplayRequest(**msgspec.structs.asdict(request)), progress=watch)
+
+
+def run_server(settings: Settings) -> None:
+    """Serve the home until told to stop."""
+    from tocsin.service.start import serve
+
+    serve(settings, load_entities(settings), lambda address: say(f"tocsin serves at {address}"), now)
 
 
 def drill() -> ModuleType:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from tocsin.errors import InvalidCredential
 from tocsin.question import ROLES, Caller
 from tocsin.service.problems import Problem
 from tocsin.trust.credentials import Credentials
@@ -42,16 +41,13 @@ class Callers:
         return self._by_key(token) if token.startswith(_KEY_PREFIX) else None
 
     async def verified(self, route: Route, arrival: Arrival, scope: dict[str, Any]) -> Caller:
-        """Caller of a token of a configured issuer; raises `Problem` 401 and `IssuerUnavailable`."""
+        """Caller of a token of a configured issuer; raises `Problem`, `InvalidCredential`, `IssuerUnavailable`."""
         if not self._role_claim:
             raise Problem(401, "invalid-caller", "this is not a key of a caller", headers=_INVALID)
         credentials = _credentials(arrival, scope)
-        try:
-            identity = self._house.identity.recall(credentials)
-            if identity is None:
-                identity = await self._house.identity.verify(credentials, self._house.clock())
-        except InvalidCredential as error:
-            raise Problem(401, "invalid-caller", error.message, headers=_INVALID) from error
+        identity = self._house.identity.recall(credentials)
+        if identity is None:
+            identity = await self._house.identity.verify(credentials, self._house.clock())
         return self._with_role(route, identity)
 
     def insist(self, route: Route, caller: Caller) -> None:
@@ -93,7 +89,7 @@ def _bearer(authorization: bytes | None) -> str:
 
 
 def _credentials(arrival: Arrival, scope: dict[str, Any]) -> Credentials:
-    """What a token is verified with."""
+    """Gather what a token is verified with."""
     headers: list[tuple[bytes, bytes]] = scope["headers"]
     host = next((value for name, value in headers if name == b"host"), b"").decode("latin-1")
     return Credentials(

@@ -28,9 +28,7 @@ class Slots:
     def take(self) -> None:
         """Begin a request; raises `Problem` 503 when too many are under way. Give back what was taken."""
         if self.taken >= self.most:
-            raise Problem(
-                503, "too-busy", "too many requests are under way", headers=((b"retry-after", b"1"),)
-            )
+            raise Problem(503, "too-busy", "too many requests are under way", headers=((b"retry-after", b"1"),))
         self.taken += 1
 
     def give(self) -> None:
@@ -69,7 +67,9 @@ def too_large(limit: int) -> Problem:
     return Problem(413, "body-too-large", f"a body here may have {limit} bytes")
 
 
-async def read_body(receive: Callable[[], Awaitable[Any]], declared: bytes | None, limit: int, timeout_s: float) -> bytes:
+async def read_body(
+    receive: Callable[[], Awaitable[Any]], declared: bytes | None, limit: int, timeout_s: float
+) -> bytes:
     """Read a body whole; raises `Problem` 413 as soon as it is known to be too large, 408 when it is too slow."""
     if declared is not None and int(declared) > limit:
         raise too_large(limit)

@@ -6,7 +6,7 @@ import logging
 import re
 import sys
 import traceback
-from typing import TYPE_CHECKING, Any, Final, TextIO
+from typing import TYPE_CHECKING, Any, Final, TextIO, cast
 
 import msgspec
 import structlog
@@ -14,7 +14,9 @@ import structlog
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
 
-__all__ = ["open_log", "without_secrets"]
+    from structlog.typing import FilteringBoundLogger
+
+__all__ = ["adopt", "open_log", "without_secrets"]
 
 _MOST_CHARS: Final = 4096
 _SECRETS: Final = re.compile(
@@ -24,9 +26,9 @@ _SECRETS: Final = re.compile(
 _LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
-def open_log(level: str, stream: TextIO | None = None) -> Any:
+def open_log(level: str, stream: TextIO | None = None) -> FilteringBoundLogger:
     """Make the logger of a server; `level` is `serve.log_level`."""
-    return structlog.wrap_logger(
+    made = structlog.wrap_logger(
         structlog.WriteLogger(stream or sys.stderr),
         processors=[
             structlog.processors.add_log_level,
@@ -39,6 +41,28 @@ def open_log(level: str, stream: TextIO | None = None) -> Any:
         context_class=dict,
         cache_logger_on_first_use=True,
     )
+    return cast("FilteringBoundLogger", made)
+
+
+class _Adopted(logging.Handler):
+    """Writes what libraries log as our own lines."""
+
+    def __init__(self, log: FilteringBoundLogger) -> None:
+        super().__init__(logging.ERROR)
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        self._log.error("library", logger=record.name, message=record.getMessage().strip(), exc_info=error)
+
+
+def adopt(log: FilteringBoundLogger, *names: str) -> None:
+    """Let errors of libraries come out as lines of ours; what they say below an error is for their developers."""
+    for name in names:
+        logger = logging.getLogger(name)
+        logger.handlers[:] = [_Adopted(log)]
+        logger.setLevel(logging.ERROR)
+        logger.propagate = False
 
 
 def without_secrets(text: str) -> str:
@@ -67,4 +91,4 @@ def _redacted(_: object, __: str, line: MutableMapping[str, Any]) -> MutableMapp
 
 def _as_line(_: object, __: str, line: MutableMapping[str, Any]) -> str:
     # JSON escapes every control character, so one entry stays one line whatever a client sent.
-    return msgspec.json.encode(line, enc_hook=str).decode() + "\n"
+    return msgspec.json.encode(line, enc_hook=str).decode()

@@ -95,9 +95,7 @@ class Metrics:
         for name, what, read in self._counters:
             yield CounterMetricFamily(name, what, value=read())
 
-    def _counted(
-        self, name: str, what: str, labels: tuple[str, ...], counts: dict[Any, int]
-    ) -> CounterMetricFamily:
+    def _counted(self, name: str, what: str, labels: tuple[str, ...], counts: dict[Any, int]) -> CounterMetricFamily:
         kept = [place for place, label in enumerate(labels) if label in self._labels]
         family = CounterMetricFamily(name, what, labels=[labels[place] for place in kept])
         for key, count in counts.items():

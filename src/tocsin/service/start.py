@@ -1,0 +1,112 @@
+"""From settings to a running server, and back to a home at rest."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+import uvloop
+
+from tocsin.engine import Engine
+from tocsin.engine.verify import Verifier
+from tocsin.service.app import App
+from tocsin.service.house import House
+from tocsin.service.logs import open_log
+from tocsin.service.metrics import Metrics
+from tocsin.service.protocols import routes
+from tocsin.service.server import Server
+from tocsin.store.disk import replace_file
+from tocsin.trust.identity import IdentityVerifier
+from tocsin.trust.keys import ApiKeys
+from tocsin.trust.policy import PolicyStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tocsin.config import Entities, Settings
+
+__all__ = ["ADMIN_SOCKET", "SERVE_FILE", "serve"]
+
+ADMIN_SOCKET: Final = "admin.sock"
+"""Socket in the home through which its owner administers; nobody else can open it."""
+SERVE_FILE: Final = "serve.json"
+"""Says where the server of a home listens, while it runs."""
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def serve(
+    settings: Settings, entities: Entities, ready: Callable[[str], None], clock: Callable[[], datetime] = _now
+) -> None:
+    """Serve until told to stop; `ready` is told the address. Raises what stands in the way of starting."""
+    home = Path(settings.home.path)
+    policies = PolicyStore.open(Path(settings.policy.folder) if settings.policy.folder else None)
+    with Engine.open(home, settings, entities=entities, clock=clock) as engine:
+        engine.settle()
+        engine.flush()
+        house = build(engine, policies, settings, clock)
+        try:
+            uvloop.run(_serve(house, home, ready))
+        finally:
+            house.keys.close()
+        engine.hosted = False
+        if house.failed:
+            raise house.flusher.error()
+
+
+def build(engine: Engine, policies: PolicyStore, settings: Settings, clock: Callable[[], datetime]) -> House:
+    """Put the parts of a server together over an open engine."""
+    log = open_log(settings.serve.log_level)
+    house = House(
+        engine=engine,
+        verifier=Verifier(engine, policies, settings.decide, lambda error: log.error("undecided", exc_info=error)),
+        policies=policies,
+        identity=IdentityVerifier(settings.identity, clock=clock),
+        keys=ApiKeys(engine.home.api_keys),
+        settings=settings,
+        clock=clock,
+        metrics=Metrics(settings.serve.metric_labels),
+        log=log,
+    )
+    _measure(house)
+    return house
+
+
+async def _serve(house: House, home: Path, ready: Callable[[str], None]) -> None:
+    house.engine.hosted = True
+    server = Server(house, App(house, routes(house)), home / ADMIN_SOCKET)
+    told = home / SERVE_FILE
+
+    def started(address: str) -> None:
+        replace_file(told, msgspec.json.encode({"address": address, "pid": os.getpid()}))
+        house.log.info("started", address=address, policy_version=house.policies.current.version)
+        ready(address)
+
+    warming = asyncio.get_running_loop().create_task(_warm(house))
+    try:
+        await server.run(started)
+    finally:
+        warming.cancel()
+        told.unlink(missing_ok=True)
+        await house.identity.aclose()
+
+
+async def _warm(house: House) -> None:
+    """Fetch what issuers publish before anybody needs it; whoever cannot be reached shows in `/readyz`."""
+    for status in await house.identity.warm(house.clock()):
+        if not status.ready:
+            house.log.warning("issuer-unreachable", issuer=status.issuer)
+
+
+def _measure(house: House) -> None:
+    engine, metrics = house.engine, house.metrics
+    metrics.counter("tocsin_events", "Events scored since the home was made.", lambda: float(engine.seq))
+    metrics.gauge("tocsin_events_waiting", "Events scored and not yet durable.", lambda: float(engine.waiting.events))
+    metrics.gauge("tocsin_flush_seconds", "Seconds at the flush under way.", lambda: house.flusher.writing_s)
+    metrics.gauge("tocsin_failed", "Whether nothing can be made durable any more.", lambda: float(bool(house.failed)))
