@@ -39,10 +39,10 @@ def read_schema(source: tuple[str, str]) -> cedarpy.Schema:
     try:
         return cedarpy.Schema.from_str(f"{text}\n{ours}")
     except ValueError as error:
-        message = str(error)
         alone = _message(text)
-        grammar = message.startswith(_PREFIX)
-        at = blame(text, alone if grammar else message, _message if grammar else lambda _: "")
+        grammar = alone.startswith(_PREFIX)
+        message = alone if grammar else str(error)
+        at = blame(text, message, _message if grammar else lambda _: "")
         raise BadSchema(whole.place_of(at), message.removeprefix(_PREFIX)) from error
 
 
