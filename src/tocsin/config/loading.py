@@ -142,7 +142,7 @@ def _known(key: str, name: str, origin: str) -> None:
 def _checked(key: str, given: _Given) -> Any:  # noqa: ANN401 - the type is the one that the setting declares
     value: object = given.value
     kind = _KINDS[key]
-    if given.text and key == "respond.break_glass":
+    if given.text and _is_list_of_text(kind):
         value = [part.strip() for part in str(value).split(",") if part.strip()]
     try:
         checked = msgspec.convert(value, kind, strict=not given.text)
@@ -156,6 +156,11 @@ def _checked(key: str, given: _Given) -> Any:  # noqa: ANN401 - the type is the 
             f"{given.origin}: `{key}` cannot be `{checked}`: it must be finite", hint=f"the default is {_default(key)}"
         )
     return checked
+
+
+def _is_list_of_text(kind: Any) -> bool:  # noqa: ANN401 - a type, as annotations hold it
+    info = msgspec.inspect.type_info(kind)
+    return isinstance(info, msgspec.inspect.VarTupleType) and isinstance(info.item_type, msgspec.inspect.StrType)
 
 
 def _lower(error: Exception) -> str:

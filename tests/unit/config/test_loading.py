@@ -112,3 +112,20 @@ def test_the_file_is_the_one_named_or_the_one_here(tmp_path):
     path = written(tmp_path, "")
     assert find_file({}, tmp_path) == path
     assert find_file({"TOCSIN_CONFIG": "/else/where.toml"}, tmp_path) == Path("/else/where.toml")
+
+
+def test_every_list_of_names_may_be_given_with_commas_in_a_variable():
+    loaded = load(None, {"TOCSIN_IDENTITY__TRUSTED_PROXIES": "192.0.2.1, 192.0.2.8/29,"}, {})
+    assert loaded.settings.identity.trusted_proxies == ("192.0.2.1", "192.0.2.8/29")
+
+
+def test_issuers_are_tables_of_the_file(tmp_path):
+    file = tmp_path / "tocsin.toml"
+    file.write_text('[[identity.issuers]]\nissuer = "https://login.example"\naudience = ["api"]\n')
+    (issuer,) = load(file, {}, {}).settings.identity.issuers
+    assert (issuer.issuer, issuer.audience, issuer.dpop) == ("https://login.example", ("api",), "allow")
+    file.write_text(
+        '[[identity.issuers]]\nissuer = "https://login.example"\naudience = ["api"]\nalgorithms = ["HS256"]\n'
+    )
+    with pytest.raises(ConfigError, match="algorithms"):
+        load(file, {}, {})
