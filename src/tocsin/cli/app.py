@@ -56,7 +56,7 @@ app.add_typer(audit.app, name="audit")
 app.add_typer(keys.app, name="keys")
 app.add_typer(config.app, name="config")
 app.add_typer(drill.app, name="drill")
-app.command("demo")(demo.demo)
+app.add_typer(demo.app, name="demo")
 
 
 @app.command()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from tocsin.cli import opening
+from tocsin.cli.demo_verify import verify
 from tocsin.cli.grading import draw_grade, plain_grade
 from tocsin.cli.options import JsonFlag, OutputMode
 from tocsin.cli.output import Output, Printer, say
@@ -21,7 +22,7 @@ from tocsin.response.cases import Case, alert_with_evidence
 if TYPE_CHECKING:
     from tocsin.drill import Grade
 
-__all__ = ["demo"]
+__all__ = ["app"]
 
 SEED: Final = 7
 DAYS: Final = 60
@@ -31,7 +32,12 @@ ADMINISTRATOR: Final = "admin-at-night"
 """Kind of the story whose alert is printed in full."""
 
 
+app = typer.Typer(invoke_without_command=True)
+
+
+@app.callback()
 def demo(
+    context: typer.Context,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Keep town and home here; a new folder if not said.")
     ] = None,
@@ -44,6 +50,8 @@ def demo(
     Builds 60 days of a town, replays them at ten alerts a day, grades that, and prints the
     administrator's alert in full.
     """
+    if context.invoked_subcommand:
+        return
     printer = Printer(output, as_json=as_json)
     place = out or Path(tempfile.mkdtemp(prefix="tocsin-demo-"))
     town, home = place / "town", place / "home"
@@ -58,6 +66,9 @@ def demo(
         data={"grade": plain_grade(grade), "administrator": case},
     )
     _next(home)
+
+
+app.command("verify")(verify)
 
 
 def _build(town: Path, people: int) -> None:

@@ -20,7 +20,7 @@ from tocsin.errors import NotFound, StoreError
 from tocsin.record import record_seq
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import ModuleType
 
     from tocsin.config import Entities, Loaded, Settings
@@ -36,6 +36,7 @@ __all__ = [
     "home_at",
     "home_of",
     "issuing",
+    "keys_at",
     "load_entities",
     "load_settings",
     "now",
@@ -45,6 +46,7 @@ __all__ = [
     "question_of",
     "run_replay",
     "run_server",
+    "run_server_for",
 ]
 
 
@@ -138,9 +140,16 @@ def existing(path: Path) -> Path:
 def api_keys(config: Path | None, home: Path | None, *, make: bool = False) -> Iterator[ApiKeyTable]:
     """Open the API keys of a home, whoever writes to it; `make` makes the home where there is none."""
     path = Path(load_settings(config, {"home.path": home}).settings.home.path)
+    with keys_at(path if make else existing(path), make=make) as table:
+        yield table
+
+
+@contextmanager
+def keys_at(path: Path, *, make: bool = False) -> Iterator[ApiKeyTable]:
+    """Open the API keys of the home at `path`."""
     from tocsin.store import open_api_keys
 
-    with open_api_keys(path if make else existing(path), make=make, clock=now) as table:
+    with open_api_keys(path, make=make, clock=now) as table:
         yield table
 
 
@@ -164,6 +173,16 @@ def run_server(settings: Settings) -> None:
     from tocsin.service.start import serve
 
     serve(settings, load_entities(settings), lambda address: say(f"tocsin serves at {address}"), now)
+
+
+def run_server_for(settings: Settings, clock: Callable[[], datetime], visit: Callable[[str], None]) -> None:
+    """Serve the home by another clock while `visit`, in a thread of its own, is at the address it is given."""
+    from tocsin.service.start import serve
+    from tocsin.service.visit import Visit
+
+    visiting = Visit(visit)
+    serve(settings, load_entities(settings), visiting.begin, clock)
+    visiting.finish()
 
 
 def drill() -> ModuleType:
