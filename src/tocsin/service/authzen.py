@@ -15,12 +15,13 @@ from urllib.parse import urlsplit
 
 from msgspec import UNSET, json, structs
 
-from tocsin.errors import IdentityError, TocsinError
+from tocsin.errors import BadValue, IdentityError, TocsinError
 from tocsin.service.authzen_answer import Answer, brief, encode, failed, full, refused
 from tocsin.service.authzen_credential import credentials_of, proven
 from tocsin.service.authzen_question import CREDENTIAL, asserted, question_of, told
 from tocsin.service.authzen_search import Search
-from tocsin.service.authzen_wire import Evaluation, Evaluations, caller_of, convert, read
+from tocsin.service.authzen_wire import Evaluation, Evaluations, caller_of, read
+from tocsin.service.json import convert
 from tocsin.service.problems import Problem, problem_of
 from tocsin.service.request import Response
 from tocsin.service.route import PUBLIC, Route
@@ -138,7 +139,10 @@ class AuthZen:
         question = question_of(
             asked.subject, asked.action, asked.resource, circumstances, identity=identity, caller=caller, now=now
         )
-        decision: Decision = house.verifier.ask(question)
+        try:
+            decision: Decision = house.verifier.ask(question)
+        except BadValue as error:
+            raise Problem(400, error.code, error.message) from None
         house.metrics.decided(decision.answer, caller.id)
         return decision
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Final, cast
+from typing import TYPE_CHECKING, Annotated, Final
 
 from msgspec import Meta, Struct
 
 from tocsin.errors import InvalidCredential
-from tocsin.service.authzen_wire import convert
+from tocsin.service.json import convert
 from tocsin.service.problems import Problem
 from tocsin.trust.credentials import MAX_TOKEN_BYTES, Credentials
 
@@ -70,4 +70,4 @@ async def _identity(house: House, credentials: Credentials, now: datetime) -> Id
     identity = house.identity.recall(credentials)
     if identity is None:
         identity = await house.identity.verify(credentials, now)
-    return cast("Identity", identity)
+    return identity

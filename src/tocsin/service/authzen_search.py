@@ -25,9 +25,9 @@ from tocsin.service.authzen_wire import (
     ResourceSearch,
     SubjectSearch,
     caller_of,
-    convert,
     read,
 )
+from tocsin.service.json import convert
 from tocsin.service.problems import Problem
 from tocsin.service.request import Response
 

@@ -6,21 +6,19 @@ is refused (section 11.6), since two readers could take two different questions 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from tocsin.service.json import decode_any
 from tocsin.service.problems import Problem
-from tocsin.trust.strictjson import read_object
+from tocsin.trust.policy.names import MAX_ID_CHARS, MAX_TYPE_CHARS
 
 if TYPE_CHECKING:
     from tocsin.question import Caller
     from tocsin.service.request import Request
 
 __all__ = [
-    "MAX_DEPTH",
-    "MAX_NAME_CHARS",
     "Action",
     "ActionSearch",
     "Entity",
@@ -31,25 +29,18 @@ __all__ = [
     "ResourceSearch",
     "SubjectSearch",
     "caller_of",
-    "convert",
     "read",
-    "read_body",
 ]
 
-MAX_NAME_CHARS: Final = 4096
-"""Characters of a type, an id or an action's name; object keys of storage services have up to 1,024."""
-MAX_DEPTH: Final = 32
-"""Levels of objects and lists in a body."""
-
-Name = Annotated[str, Meta(min_length=1, max_length=MAX_NAME_CHARS)]
+Type = Annotated[str, Meta(min_length=1, max_length=MAX_TYPE_CHARS)]
+Name = Annotated[str, Meta(min_length=1, max_length=MAX_ID_CHARS)]
 Semantic = Literal["execute_all", "deny_on_first_deny", "permit_on_first_permit"]
-_Read = TypeVar("_Read")
 
 
 class Entity(Struct, frozen=True):
     """A subject or a resource (sections 5.1 and 5.2)."""
 
-    type: Name
+    type: Type
     id: Name
     properties: dict[str, Any] = {}
 
@@ -64,7 +55,7 @@ class Action(Struct, frozen=True):
 class Kind(Struct, frozen=True):
     """The kind of entity that a search looks for; an id beside it is ignored (sections 8.4 and 8.5)."""
 
-    type: Name
+    type: Type
     properties: dict[str, Any] = {}
 
 
@@ -80,7 +71,7 @@ class Evaluation(Struct, frozen=True):
 class PartialEntity(Struct, frozen=True, omit_defaults=True):
     """A default for subjects or resources, which evaluations may complete."""
 
-    type: Name | UnsetType = UNSET
+    type: Type | UnsetType = UNSET
     id: Name | UnsetType = UNSET
     properties: dict[str, Any] | UnsetType = UNSET
 
@@ -159,39 +150,7 @@ def read(request: Request) -> dict[str, Any]:
     sent = request.header(b"content-type") or ""
     if sent != "application/json" and sent.partition(";")[0].strip().lower() != "application/json":
         raise Problem(400, "wrong-content-type", "`content-type` must be `application/json`")
-    return read_body(request.body)
-
-
-def read_body(body: bytes) -> dict[str, Any]:
-    """Read a body as one JSON object with one meaning; raises `Problem` 400.
-
-    A body that is written exactly as we would write it, as most clients' are, cannot name a member twice; only others
-    are read a second time, by the slower reader that sees every pair of name and value.
-    """
-    try:
-        value = msgspec.json.decode(body)
-        if not isinstance(value, dict):
-            raise Problem(400, "not-an-object", "the body must be one JSON object")
-        if body.count(b"{") + body.count(b"[") > MAX_DEPTH or msgspec.json.encode(value) != body:
-            read_object(body, max_depth=MAX_DEPTH)
-    except RecursionError:
-        raise Problem(400, "malformed-json", "the body is nested too deeply") from None
-    except (msgspec.DecodeError, ValueError) as error:
-        raise Problem(400, "malformed-json", f"the body is not JSON with one meaning: {_why(error)}") from None
+    value = decode_any(request.body)
+    if not isinstance(value, dict):
+        raise Problem(400, "not-an-object", "the body must be one JSON object")
     return value
-
-
-def convert(value: dict[str, Any], kind: type[_Read]) -> _Read:
-    """Take a request from what was read; raises `Problem` 400 that names the member."""
-    try:
-        return msgspec.convert(value, kind)
-    except msgspec.ValidationError as error:
-        raise Problem(400, "invalid-request", _why(error)) from None
-
-
-def _why(error: Exception) -> str:
-    """Say what is wrong; an encoding's error would quote the body, so it does not get to speak."""
-    if isinstance(error, UnicodeError):
-        return "a string is not UTF-8"
-    text = str(error)
-    return text[:1].lower() + text[1:] if text else "nested too deeply"
