@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import msgspec
 import pages
 import pytest
 
 from tocsin.config import Settings, load, load_entities
 from tocsin.config.entities import EntityFacts, Sensitive
+from tocsin.config.settings import CertificateRule, IssuerSettings
+from tocsin.trust.forwarded import ProxyCertificates
+from tocsin.trust.identity import IdentityVerifier
 
 PAGE = "docs/configuration.md"
 DEFAULTS = {
@@ -53,8 +58,21 @@ def test_every_key_of_the_file_of_entities_is_documented():
             assert f"`{field.name}`" in page, f"{PAGE} says nothing of `{field.name}`"
 
 
+@pytest.mark.parametrize("kind", [IssuerSettings, CertificateRule])
+def test_every_key_of_identitys_tables_is_documented_as_it_is(kind):
+    documented = {row[0].strip("`"): row[1] for row in pages.rows("docs/identity.md") if len(row) == 3}
+    for field in msgspec.structs.fields(kind):
+        default = documented[field.name]
+        if field.required:
+            assert default == "must be given"
+        else:
+            assert msgspec.json.decode(default.strip("`")) == msgspec.json.decode(msgspec.json.encode(field.default))
+
+
 @pytest.mark.parametrize(
-    "block", [b for b in pages.blocks("toml") if b.page == pages.ROOT / PAGE or "[alerts]" in b.body], ids=pages.label
+    "block",
+    [b for b in pages.blocks("toml") if b.page == pages.ROOT / PAGE or "[alerts]" in b.body],
+    ids=pages.label,
 )
 def test_an_example_of_settings_loads(block, tmp_path):
     file = tmp_path / "example.toml"
@@ -63,3 +81,14 @@ def test_an_example_of_settings_loads(block, tmp_path):
         assert load_entities(file).entity
     else:
         assert "default" not in {v for k, v in load(file, {}, {}).origins.items() if k == "respond.enforce"}
+
+
+@pytest.mark.parametrize("block", [b for b in pages.blocks("toml") if "[identity]" in b.body], ids=pages.label)
+def test_an_example_of_identity_makes_a_verifier(block, tmp_path):
+    file = tmp_path / "example.toml"
+    file.write_text(block.body, encoding="utf-8")
+    settings = load(file, {}, {}).settings.identity
+    assert len(IdentityVerifier(settings, clock=lambda: datetime.now(UTC)).status(datetime.now(UTC))) == len(
+        settings.issuers
+    )
+    assert ProxyCertificates(settings).certificate([], "192.0.2.1", authenticated=True) is None

@@ -307,7 +307,7 @@ def test_memory_holds_no_token(issuer, door):
 
 
 def test_a_loose_issuer_makes_tokens_of_type_jwt(issuer, door):
-    settings = issuer.settings(token_type="any")
+    settings = issuer.settings(token_type="any")  # noqa: S106 - the name of a type
     assert verified(door, settings, issuer.token(header={"typ": "JWT"})).subject == "user:ada"
     assert verified(door, settings, issuer.token(header={"typ": None})).subject == "user:ada"
     refused(door, settings, issuer.token(header={"typ": "dpop+jwt"}))
