@@ -17,6 +17,7 @@ from tocsin.cli.options import JsonFlag, OutputMode
 from tocsin.cli.output import Output, Printer, say
 from tocsin.cli.progress import Watch
 from tocsin.cli.render import alert_full, when
+from tocsin.record import record_seq
 from tocsin.response.cases import Case, alert_with_evidence
 
 if TYPE_CHECKING:
@@ -154,7 +155,7 @@ def _ask(address: str, secret: str, step: Step) -> str:
 def _told(home: Path, answers: list[str]) -> Told:
     with opening.home_of(home) as opened:
         asked = [opening.question_of(opened, answer) for answer in answers]
-        rang = [alert for alert in opened.records.alerts() if asked[0].question.subject.entity in alert.entities]
+        rang = opened.records.alerts_since(record_seq(answers[0]))
         case = alert_with_evidence(opened.records, rang[0].id) if rang else None
     return Told(asked, case)
 

@@ -59,7 +59,7 @@ def told(context: dict[str, Any], subject_properties: dict[str, Any]) -> Told:
         context = {name: value for name, value in context.items() if name != CREDENTIAL}
     amount = _member(context, "amount", _number)
     bytes_out = _member(context, "bytes", _whole)
-    kind = _member(context, "kind", _kind) or _usual_kind(amount, bytes_out)
+    kind = _member(context, "kind", _kind) or _usual_kind(amount)
     return Told(
         context,
         Origin(
@@ -113,10 +113,9 @@ def question_of(  # noqa: PLR0913 - a question has these parts
     )
 
 
-def _usual_kind(amount: float | None, bytes_out: int | None) -> Kind:
-    if amount is not None:
-        return "payment"
-    return "api" if bytes_out is None else "transfer"
+def _usual_kind(amount: float | None) -> Kind:
+    """Kind of a question that does not name one: what moves money is a payment; logs call the rest `api`, so do we."""
+    return "api" if amount is None else "payment"
 
 
 def _first(members: dict[str, Any], names: tuple[str, ...], read: Callable[[Any, str], _Read]) -> _Read | None:
