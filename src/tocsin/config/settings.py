@@ -166,6 +166,10 @@ class PolicySettings(_Section, frozen=True):
 
     folder: str = ""
     """Holds `*.cedar`, `entities.json` and optionally `schema.cedarschema`; empty takes the default policies."""
+    cache_entries: Annotated[int, Meta(ge=0, le=1 << 24)] = 65_536
+    """Answers kept for questions that policies cannot tell apart; 0 keeps none."""
+    reload_s: Annotated[float, Meta(ge=0, le=86_400)] = 2.0
+    """Seconds between looks at whether the folder changed; 0 reads it again only when told to."""
 
 
 class IssuerSettings(_Section, frozen=True):

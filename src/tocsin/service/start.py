@@ -46,7 +46,8 @@ def serve(
 ) -> None:
     """Serve until told to stop; `ready` is told the address. Raises what stands in the way of starting."""
     home = Path(settings.home.path)
-    policies = PolicyStore.open(Path(settings.policy.folder) if settings.policy.folder else None)
+    folder = Path(settings.policy.folder) if settings.policy.folder else None
+    policies = PolicyStore.open(folder, cache_entries=settings.policy.cache_entries)
     with Engine.open(home, settings, entities=entities, clock=clock) as engine:
         engine.settle()
         engine.flush()

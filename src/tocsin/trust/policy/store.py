@@ -56,25 +56,34 @@ class PolicyStore:
     def reload(self) -> bool:
         """Read the folder again where it changed; say whether other policies are in force now.
 
-        Raises PolicyError once for each change that does not load; what was in force stays, and `fault` says why.
+        Raises PolicyError while what is there does not load, without reading it anew each time; what was in force
+        stays. `fault` is the same error as before where nothing new happened, so that it need not be told again.
         """
         try:
             stamp = stamp_of(self.folder)
-            if stamp == self._stamp:
-                return False
-            self._stamp = _settled(stamp, self._clock_ns())
+        except PolicyError as error:
+            self._stamp = None
+            raise self._remembered(error) from error
+        if stamp == self._stamp:
+            if self.fault is not None:
+                raise self.fault
+            return False
+        self._stamp = _settled(stamp, self._clock_ns())
+        try:
             fresh = PolicySet.load(self.folder, cache_entries=self._cache_entries)
         except PolicyError as error:
-            repeated = self.fault is not None and self.fault.message == error.message
-            self.fault = error
-            if repeated:
-                return False
-            raise
+            raise self._remembered(error) from error
         self.fault = None
         changed = fresh.version != self.current.version
         if changed:
             self.current = fresh
         return changed
+
+    def _remembered(self, error: PolicyError) -> PolicyError:
+        """Keep why the folder is not in force; the error that was kept already when it says the same."""
+        if self.fault is None or self.fault.message != error.message:
+            self.fault = error
+        return self.fault
 
 
 def _settled(stamp: Stamp, now_ns: int) -> Stamp | None:

@@ -66,7 +66,7 @@ TODO_CASES = {
 }
 
 
-@pytest.mark.parametrize("name", "rosa mo una ivo bea eve".split())
+@pytest.mark.parametrize("name", ["rosa", "mo", "una", "ivo", "bea", "eve"])
 @pytest.mark.parametrize("action", TODO_CASES)
 def test_todos(policies, ask, name, action):
     loaded = policies(TODOS, entities=HOUSEHOLD)

@@ -11,6 +11,7 @@ entity user = { level?: Long };
 entity doc;
 action "read", "write" appliesTo { principal: [user], resource: [doc], context: TocsinContext };
 """
+FIRST = '[{"uid": {"type": "user", "id": "a"}, "attrs": {}, "parents": []},\n'
 
 
 def faults(folder):
@@ -109,13 +110,11 @@ def test_a_wrong_schema_is_told_with_its_line(folder, schema, fault):
         ("[] []", "entities.json:1: something follows"),
         ("[" * 100_000, "entities.json:1: "),
         (
-            '[{"uid": {"type": "user", "id": "a"}, "attrs": {}, "parents": []},\n'
-            '{"uid": {"type": "user", "id": "b"}, "attrs": {"level": "x"}, "parents": []}]',
+            FIRST + '{"uid": {"type": "user", "id": "b"}, "attrs": {"level": "x"}, "parents": []}]',
             'entities.json:2: entity `user::"b"`: entity does not conform to the schema',
         ),
         (
-            '[{"uid": {"type": "user", "id": "a"}, "attrs": {}, "parents": []},\n'
-            '{"uid": {"type": "us-er", "id": "b"}, "attrs": {}, "parents": []}]',
+            FIRST + '{"uid": {"type": "us-er", "id": "b"}, "attrs": {}, "parents": []}]',
             'entities.json:2: entity `us-er::"b"`: ',
         ),
         ('[{"uid": {"type": "user"}, "attrs": {}, "parents": []}]', 'entities.json:1: entity `?::"?"`: '),
@@ -163,7 +162,7 @@ def test_files_are_taken_by_name_and_a_comment_at_the_end_of_one_is_its_own(poli
     assert [rule.id for rule in loaded.rules] == ["a", "z"]
 
 
-def test_the_version_is_that_of_the_texts(folder, tmp_path):
+def test_the_version_is_that_of_the_texts(folder):
     first = PolicySet.load(folder(f"{ANY};")).version
     assert PolicySet.load(folder(f"{ANY};")).version == first
     assert PolicySet.load(folder(f"{ANY}; ")).version != first
