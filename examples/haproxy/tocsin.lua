@@ -21,6 +21,7 @@ local answered = {
     ["x-tocsin-reliance-seconds"] = "txn.tocsin_reliance",
     ["x-tocsin-obligations"] = "txn.tocsin_obligations",
     ["www-authenticate"] = "txn.tocsin_challenge",
+    ["dpop-nonce"] = "txn.tocsin_nonce",
 }
 
 local function values(headers, name)
@@ -62,7 +63,9 @@ core.register_action("tocsin", { "http-req" }, function(txn)
     end
     for name, variable in pairs(answered) do
         local first = answer.headers and answer.headers[name] and answer.headers[name][0]
-        txn:set_var(variable, first or "")
+        if first then
+            txn:set_var(variable, first)
+        end
     end
     txn:set_var("txn.tocsin_status", answer.status)
 end)

@@ -95,7 +95,9 @@ class ForwardAuth:
             subject=Party(type=kind, id=name),
             action=original.method,
             resource=Party(
-                type=RESOURCE, id=original.path, properties={"host": original.host, "query": list(original.query)}
+                type=RESOURCE,
+                id=original.path,
+                properties={"path": original.path, "host": original.host, "query": list(original.query)},
             ),
             identity=identity,
             caller=request.caller.id if request.caller is not None else "",

@@ -102,7 +102,7 @@ def test_the_question_says_who_wants_what(house, forward):
     question = only(asked)
     assert (question.subject.entity, question.action, question.caller) == ("user:ada", "GET", "pep-1")
     assert (question.resource.type, question.resource.id) == ("route", "/reports/7")
-    assert question.resource.properties == {"host": "api.example", "query": ["full"]}
+    assert question.resource.properties == {"path": "/reports/7", "host": "api.example", "query": ["full"]}
     assert (question.origin.address, question.origin.agent) == ("203.0.113.9", "curl/8")
     assert (question.bytes_out, question.session, question.identity) == (512, "s-1", ADA)
 
@@ -115,7 +115,7 @@ def test_envoy_puts_the_request_behind_a_prefix(house, forward, prefix, method):
     assert forward(asked, sent | USER, f"{prefix}/a/%7Eb?c=d", method).status_code == 200
     question = only(asked)
     assert (question.action, question.resource.id) == (method, "/a/~b")
-    assert question.resource.properties == {"host": "api.example", "query": ["c"]}
+    assert question.resource.properties == {"path": "/a/~b", "host": "api.example", "query": ["c"]}
     assert question.origin.address == "203.0.113.9"
 
 
