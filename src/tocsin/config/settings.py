@@ -263,7 +263,7 @@ class DecideSettings(_Section, frozen=True):
     """Seconds for which an answer may be relied on."""
     bytes: Annotated[int, Meta(ge=1)] = 64 << 20
     """Bytes that may be moved on one answer."""
-    amount: Annotated[float, Meta(gt=0)] = 10_000.0
+    amount: Annotated[float, Meta(gt=0, le=1_000_000_000)] = 10_000.0
     """Money that may be moved on one answer."""
     read_actions: tuple[str, ...] = (
         "GET", "HEAD", "OPTIONS", "get*", "read*", "view*", "list*", "can_read*", "can_view*",
