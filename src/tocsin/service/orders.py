@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeVar
 from urllib.parse import parse_qsl
 
@@ -11,8 +11,8 @@ from msgspec import Meta
 
 from tocsin.question import Role  # noqa: TC001 - msgspec reads the annotations at run time
 from tocsin.record import Rung  # noqa: TC001 - msgspec reads the annotations at run time
+from tocsin.service.json import decode
 from tocsin.service.problems import Problem
-from tocsin.trust.strictjson import read_object
 
 if TYPE_CHECKING:
     from tocsin.service.request import Request
@@ -35,9 +35,11 @@ __all__ = [
 T = TypeVar("T")
 
 BODY_BYTES: Final = 16_384
-_MAX_DEPTH: Final = 3
 _MAX_QUERY_BYTES: Final = 2_048
 _MAX_PARAMETERS: Final = 8
+_FIRST_YEAR: Final = 1971
+_LAST_YEAR: Final = 9998
+"""Every zone's time within fits UTC, and lies after 1970, from which the records count."""
 
 By = Annotated[str, Meta(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
 """Who decides, for the audit, beside the key that asks."""
@@ -122,11 +124,11 @@ class RestrictionsAsked(_Order, frozen=True):
 
 def ordered(request: Request, kind: type[T]) -> T:
     """Read a body; raises `Problem` 400. No body is an empty object."""
+    order = decode(request.body or b"{}", kind)
     try:
-        sent = read_object(request.body, max_depth=_MAX_DEPTH) if request.body else {}
-        return _checked(msgspec.convert(sent, kind))
-    except (ValueError, msgspec.ValidationError) as error:
-        raise Problem(400, "wrong-body", f"the body is not as expected: {error}") from error
+        return _checked(order)
+    except ValueError as error:
+        raise Problem(400, "invalid-request", f"the body is not as expected: {error}") from error
 
 
 def asked(request: Request, kind: type[T]) -> T:
@@ -150,11 +152,12 @@ def _parameters(query: bytes) -> dict[str, str]:
 
 
 def _checked(order: T) -> T:
-    """Refuse a time that does not name its zone."""
+    """Refuse a time that does not name its zone, or that no record could have."""
     for name in getattr(order, "__struct_fields__", ()):
         value = getattr(order, name)
         if isinstance(value, datetime):
             if value.tzinfo is None:
                 raise ValueError(f"`{name}` does not name its zone")
-            value.astimezone(UTC)
+            if not _FIRST_YEAR <= value.year <= _LAST_YEAR:
+                raise ValueError(f"`{name}` lies in no year from {_FIRST_YEAR} to {_LAST_YEAR}")
     return order
