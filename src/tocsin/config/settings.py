@@ -9,6 +9,7 @@ from msgspec import Meta, Struct
 __all__ = [
     "AlertSettings",
     "BehaviourSettings",
+    "CallerRule",
     "CertificateRule",
     "DecideSettings",
     "EnrichSettings",
@@ -111,6 +112,13 @@ class EntitiesSettings(_Section, frozen=True):
     file: str = ""
 
 
+class CallerRule(_Section, frozen=True):
+    """Which role a verified subject has when it calls the server itself."""
+
+    subject: Annotated[str, Meta(pattern="^[^:]+:.+$")]
+    role: Literal["pep", "ingest", "reader", "admin"]
+
+
 class ServeSettings(_Section, frozen=True):
     """The server: where it listens, and what it takes from a stranger."""
 
@@ -124,6 +132,8 @@ class ServeSettings(_Section, frozen=True):
     """PEM of those whose client certificates are believed; empty asks for none."""
     trusted_proxies: tuple[str, ...] = ()
     """Addresses or networks whose `X-Forwarded-For` is believed."""
+    callers: tuple[CallerRule, ...] = ()
+    """Subjects of tokens and of client certificates that may call, and as what."""
     role_claim: str = ""
     """Claim of a verified token that names the role of a caller; empty takes API keys alone."""
     concurrency: Annotated[int, Meta(ge=1, le=100_000)] = 256

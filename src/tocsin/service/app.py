@@ -15,7 +15,7 @@ from tocsin.service.callers import Callers
 from tocsin.service.limits import Rates, Slots, read_body
 from tocsin.service.peers import Peers
 from tocsin.service.problems import Problem, problem_of, unexpected
-from tocsin.service.request import Request, Response
+from tocsin.service.request import CERTIFICATE, OWNER, Request, Response
 from tocsin.service.route import Route, Router
 
 if TYPE_CHECKING:
@@ -23,12 +23,7 @@ if TYPE_CHECKING:
 
     from tocsin.service.house import House
 
-__all__ = ["CERTIFICATE", "OWNER", "App"]
-
-OWNER: Final = "tocsin.owner"
-"""Member of the scope that only the admin socket's listener sets."""
-CERTIFICATE: Final = "tocsin.certificate"
-"""Member of the scope that holds the DER of a client certificate that this server's TLS verified."""
+__all__ = ["App"]
 
 _NOWHERE: Final = "none"
 _SERVER_ERROR: Final = 500
@@ -82,7 +77,7 @@ class App:
         if scope.get(OWNER):
             caller = self._callers.owner
         elif route.roles:
-            caller = self._callers.known(route, arrival) or await self._callers.verified(route, arrival, scope)
+            caller = self._callers.known(route, arrival, scope) or await self._callers.verified(route, arrival, scope)
         if caller is not None:
             tag.caller = caller.id
             self._callers.insist(route, caller)

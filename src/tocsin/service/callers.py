@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from tocsin.question import ROLES, Caller
 from tocsin.service.problems import Problem
+from tocsin.service.request import CERTIFICATE
 from tocsin.trust.credentials import Credentials
 
 if TYPE_CHECKING:
@@ -28,23 +29,32 @@ class Callers:
     def __init__(self, house: House) -> None:
         self._house = house
         self._role_claim = house.settings.serve.role_claim
+        self._named = {rule.subject: rule.role for rule in house.settings.serve.callers}
         self.owner = Caller(id="owner", role="admin")
 
-    def known(self, route: Route, arrival: Arrival) -> Caller | None:
-        """Caller of an API key, without I/O; None where a token may still name one; raises `Problem` 401."""
+    def known(self, route: Route, arrival: Arrival, scope: dict[str, Any]) -> Caller | None:
+        """Caller of an API key, without I/O; None where a token or a certificate may still name one.
+
+        Raises `Problem` 401.
+        """
         sent = arrival.key
         if sent is not None:
             return self._by_key(sent.decode("latin-1"))
+        if self._named and CERTIFICATE in scope and (route.key_header_only or arrival.authorization is None):
+            return None
         if route.key_header_only:
             raise Problem(401, "no-caller", "send the key of the caller in `X-Tocsin-Key`", headers=_CHALLENGE)
         token = _bearer(arrival.authorization)
         return self._by_key(token) if token.startswith(_KEY_PREFIX) else None
 
     async def verified(self, route: Route, arrival: Arrival, scope: dict[str, Any]) -> Caller:
-        """Caller of a token of a configured issuer; raises `Problem`, `InvalidCredential`, `IssuerUnavailable`."""
-        if not self._role_claim:
+        """Caller of a token of a configured issuer, or of a certificate that this server's TLS verified.
+
+        Raises `Problem`, `InvalidCredential` and `IssuerUnavailable`.
+        """
+        if not (self._role_claim or self._named):
             raise Problem(401, "invalid-caller", "this is not a key of a caller", headers=_INVALID)
-        credentials = _credentials(arrival, scope)
+        credentials = _credentials(None if route.key_header_only else arrival.authorization, scope)
         identity = self._house.identity.recall(credentials)
         if identity is None:
             identity = await self._house.identity.verify(credentials, self._house.clock())
@@ -65,17 +75,20 @@ class Callers:
         return caller
 
     def _with_role(self, route: Route, identity: Identity) -> Caller:
-        claimed = identity.claims.get(self._role_claim)
-        named = {claimed} if isinstance(claimed, str) else set(filter(_is_text, claimed or ()))
-        roles = [role for role in ROLES if role in named]
+        roles = self._roles(identity)
         role = next((role for role in roles if role in route.roles), roles[0] if roles else None)
         if role is None or not identity.subject:
-            raise Problem(403, "no-role", "this token names no role of a caller")
-        return Caller(id=identity.subject, role=cast("Role", role), subject=identity.subject, scopes=identity.scopes)
+            raise Problem(403, "no-role", "who this proves has no role of a caller")
+        return Caller(id=identity.subject, role=role, subject=identity.subject, scopes=identity.scopes)
 
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str)
+    def _roles(self, identity: Identity) -> list[Role]:
+        """Roles of an identity: the one that the settings give it, else those that its claim names."""
+        given = self._named.get(identity.subject)
+        if given is not None:
+            return [given]
+        claimed = identity.claims.get(self._role_claim) if self._role_claim else None
+        named = claimed if isinstance(claimed, list | tuple) else [claimed]
+        return [cast("Role", role) for role in ROLES if role in named]
 
 
 def _bearer(authorization: bytes | None) -> str:
@@ -88,16 +101,16 @@ def _bearer(authorization: bytes | None) -> str:
     return token.strip(b" ").decode("latin-1")
 
 
-def _credentials(arrival: Arrival, scope: dict[str, Any]) -> Credentials:
+def _credentials(authorization: bytes | None, scope: dict[str, Any]) -> Credentials:
     """Gather what a token is verified with."""
     headers: list[tuple[bytes, bytes]] = scope["headers"]
     host = next((value for name, value in headers if name == b"host"), b"").decode("latin-1")
     return Credentials(
-        authorization=(arrival.authorization or b"").decode("latin-1") or None,
+        authorization=(authorization or b"").decode("latin-1") or None,
         dpop=tuple(value.decode("latin-1") for name, value in headers if name == b"dpop"),
         method=scope["method"],
         url=f"{scope['scheme']}://{host}{scope['path']}",
-        certificate=scope.get("tocsin.certificate"),
+        certificate=scope.get(CERTIFICATE),
         audience=None,
         scopes=(),
     )

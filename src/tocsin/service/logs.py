@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import re
 import sys
@@ -29,7 +30,7 @@ _LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warning": loggi
 def open_log(level: str, stream: TextIO | None = None) -> FilteringBoundLogger:
     """Make the logger of a server; `level` is `serve.log_level`."""
     made = structlog.wrap_logger(
-        structlog.WriteLogger(stream or sys.stderr),
+        _Lines(stream or sys.stderr),
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -42,6 +43,21 @@ def open_log(level: str, stream: TextIO | None = None) -> FilteringBoundLogger:
         cache_logger_on_first_use=True,
     )
     return cast("FilteringBoundLogger", made)
+
+
+class _Lines:
+    """Writes whole lines; a reader that left or a disk that is full costs a line of the log, never an answer."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def msg(self, line: str) -> None:
+        """Write a line."""
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.write(line + "\n")
+            self._stream.flush()
+
+    log = debug = info = warning = error = msg
 
 
 class _Adopted(logging.Handler):

@@ -10,21 +10,20 @@ import asyncio
 import math
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
-import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.server import ServerState
 
-from tocsin.service.app import CERTIFICATE, OWNER
 from tocsin.service.problems import Problem
+from tocsin.service.request import CERTIFICATE, OWNER
 
 if TYPE_CHECKING:
     from ssl import SSLObject
 
     from uvicorn import Config
-    from uvicorn.server import ServerState
 
     from tocsin.config.settings import ServeSettings
 
-__all__ = ["Bounds", "Connection"]
+__all__ = ["Bounds", "Connection", "State"]
 
 _HEADER_COST: Final = 32
 """Bytes that a header counts for beside its name and value."""
@@ -48,12 +47,21 @@ class Bounds(NamedTuple):
         )
 
 
+class State(ServerState):
+    """What the connections of one server share."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.quiet = asyncio.Event()
+        """Set whenever the last connection has ended."""
+
+
 class Connection(HttpToolsProtocol):
     """A connection of a stranger, or of the home's owner over the admin socket."""
 
-    def __init__(self, config: Config, state: ServerState, bounds: Bounds, *, owner: bool = False) -> None:
+    def __init__(self, config: Config, state: State, bounds: Bounds, *, owner: bool = False) -> None:
         super().__init__(config, state, {}, asyncio.get_running_loop())
-        self._bounds, self._owner = bounds, owner
+        self._shared, self._bounds, self._owner = state, bounds, owner
         self._certificate: bytes | None = None
         self._seen_bytes = self._raw_bytes = 0
         """Of the headers at hand: what the parser gave, and what the socket did while they were not complete."""
@@ -71,6 +79,12 @@ class Connection(HttpToolsProtocol):
         self._certificate = tls.getpeercert(binary_form=True) if tls is not None else None
         if len(self.connections) > self._bounds.connections and not self._owner:
             self._end(Problem(503, "too-many-connections", "too many connections are open", headers=_RETRY))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection."""
+        super().connection_lost(exc)
+        if not self.connections:
+            self._shared.quiet.set()
 
     def data_received(self, data: bytes) -> None:
         """Take what arrived; headers that do not end are cut off."""
@@ -170,6 +184,3 @@ class Connection(HttpToolsProtocol):
 
 _RETRY: Final = ((b"retry-after", b"1"),)
 _TOO_LONG: Final = Problem(431, "headers-too-large", "the request line and headers are too long")
-
-if not issubclass(httptools.HttpParserCallbackError, httptools.HttpParserError):  # pragma: no cover
-    raise ImportError("httptools: an error raised in a callback would not end the connection")

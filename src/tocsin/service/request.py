@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from tocsin.question import Caller
 
-__all__ = ["Handler", "Request", "Response"]
+__all__ = ["CERTIFICATE", "OWNER", "Handler", "Request", "Response"]
+
+OWNER: Final = "tocsin.owner"
+"""Member of the ASGI scope that only the admin socket's listener sets."""
+CERTIFICATE: Final = "tocsin.certificate"
+"""Member of the ASGI scope that holds the DER of a client certificate that this server's TLS verified."""
 
 
 class Request:

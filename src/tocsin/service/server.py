@@ -15,11 +15,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from uvicorn import Config
-from uvicorn.server import ServerState
 
 from tocsin.errors import ConfigError, StoreError, TocsinError
 from tocsin.service.logs import adopt
-from tocsin.service.protocol import Bounds, Connection
+from tocsin.service.protocol import Bounds, Connection, State
 from tocsin.service.tls import load_certificate, tls_context
 
 if TYPE_CHECKING:
@@ -38,6 +37,8 @@ _SWITCH_S: Final = 0.0005
 _LONGEST_SOCKET: Final = 107
 """Bytes of a Unix socket's path (`sun_path` less its end)."""
 _BACKLOG: Final = 2048
+_FAREWELL_S: Final = 2.0
+"""Seconds that a client is given to say goodbye over TLS."""
 
 
 class Server:
@@ -47,7 +48,7 @@ class Server:
         self._house, self._serve, self._admin = house, house.settings.serve, admin_socket
         self._config = Config(app, http=Connection, ws="none", lifespan="off", log_config=None, access_log=False)
         self._config.load()
-        self._state = ServerState()
+        self._state = State()
         self._bounds = Bounds.of(self._serve)
         self._tls = tls_context(self._serve)
         self._listeners: list[asyncio.Server] = []
@@ -92,10 +93,15 @@ class Server:
         host, _, port = self._serve.listen.rpartition(":")
         host = host.removeprefix("[").removesuffix("]")
         connection = partial(Connection, self._config, self._state, self._bounds)
-        timeout_s = None if self._tls is None else self._serve.header_s
         try:
             listener = await loop.create_server(
-                connection, host, int(port), ssl=self._tls, backlog=_BACKLOG, ssl_handshake_timeout=timeout_s
+                connection,
+                host,
+                int(port),
+                backlog=_BACKLOG,
+                ssl=self._tls,
+                ssl_handshake_timeout=None if self._tls is None else self._serve.header_s,
+                ssl_shutdown_timeout=None if self._tls is None else _FAREWELL_S,
             )
         except (OSError, OverflowError) as error:
             raise ConfigError(
@@ -158,7 +164,7 @@ class Server:
             if self._tls is not None:
                 _renew(self._tls, self._house)
         except TocsinError as error:
-            log.error("reload-refused", code=error.code, reason=error.message)
+            log.warning("reload-refused", code=error.code, reason=error.message)
         else:
             log.info("reloaded", policies_changed=changed, policy_version=self._house.policies.current.version)
 
@@ -166,20 +172,30 @@ class Server:
 
     async def _drain(self) -> None:
         """Take nothing new, finish what was begun, give up on what takes longer than `drain_s`."""
-        loop, house = asyncio.get_running_loop(), self._house
+        state, house = self._state, self._house
         house.draining = True
-        house.log.info("stopping", connections=len(self._state.connections), requests=len(self._state.tasks))
+        house.log.info("stopping", connections=len(state.connections), requests=len(state.tasks))
         self._close_listeners()
-        for connection in list(self._state.connections):
+        state.quiet.clear()
+        for connection in list(state.connections):
             connection.shutdown()
-        until = loop.time() + self._serve.drain_s
-        while (self._state.connections or self._state.tasks) and loop.time() < until:
-            await asyncio.sleep(0.01)
+        try:
+            async with asyncio.timeout(self._serve.drain_s):
+                if state.connections:
+                    await state.quiet.wait()
+                if state.tasks:
+                    await asyncio.wait(state.tasks)
+        except TimeoutError:
+            await self._give_up()
+
+    async def _give_up(self) -> None:
         left = list(self._state.tasks)
+        self._house.log.warning("gave-up", connections=len(self._state.connections), requests=len(left))
         for task in left:
             task.cancel()
+        for connection in list(self._state.connections):
+            connection.transport.abort()
         if left:
-            house.log.warning("gave-up", requests=len(left))
             await asyncio.wait(left, timeout=1.0)
 
 
