@@ -66,8 +66,9 @@ def actor(request: Request, by: str) -> str:
 
 def named(request: Request, folder: str, *verbs: str) -> tuple[str, str]:
     """Split `…/FOLDER/ID/VERB` into both; without verbs the id stands alone. Raises `Problem` 404."""
-    name, _, verb = request.path.removeprefix(f"{ROOT}{folder}/").partition("/")
-    if not name or (verb not in verbs if verbs else verb or request.path.endswith("/")):
+    rest = request.path.removeprefix(f"{ROOT}{folder}/")
+    name, _, verb = rest.rpartition("/") if verbs else (rest, "", "")
+    if not name or (verbs and verb not in verbs):
         raise Problem(404, "no-such-path", "there is nothing at this path")
     return name, verb
 

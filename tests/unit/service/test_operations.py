@@ -261,7 +261,9 @@ def test_one_finding_is_judged_with_the_time_it_became_known(office):
     assert (given["seq"], given["bad"], given["known_at"]) == (1, False, known)
 
 
-@pytest.mark.parametrize("path", ["alerts/A-9", "alerts/A-1/", "alerts/", "alerts/A-1/verdict", "nothing"])
+@pytest.mark.parametrize(
+    "path", ["alerts/A-9", "alerts/A-1/", "alerts/a/b", "alerts/", "alerts/A-1/verdict", "nothing"]
+)
 def test_what_is_not_there_is_not_found(lasting, path):
     assert lasting.ask("GET", path).status_code == 404
 
