@@ -10,7 +10,7 @@ from typing import Final
 import typer
 
 from tocsin import __version__
-from tocsin.cli import alerts, audit, config, demo, drill, entity, explain, keys, replay, restrictions, serve
+from tocsin.cli import alerts, audit, config, demo, drill, entity, explain, keys, policy, replay, restrictions, serve
 from tocsin.cli.options import JsonFlag, OutputMode
 from tocsin.cli.output import Output, Printer, ReaderGone, fail
 from tocsin.errors import TocsinError
@@ -54,6 +54,7 @@ app.add_typer(entity.app, name="entity")
 app.add_typer(restrictions.app, name="restrictions")
 app.add_typer(audit.app, name="audit")
 app.add_typer(keys.app, name="keys")
+app.add_typer(policy.app, name="policy")
 app.add_typer(config.app, name="config")
 app.add_typer(drill.app, name="drill")
 app.add_typer(demo.app, name="demo")

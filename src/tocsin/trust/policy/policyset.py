@@ -102,7 +102,7 @@ class PolicySet:
             self._cache.keep(key, answer)
         return answer
 
-    def context(  # noqa: PLR0913 - see evaluate
+    def matches(  # noqa: PLR0913 - see evaluate
         self,
         subject: Party,
         action: str,
@@ -111,10 +111,21 @@ class PolicySet:
         facts: Mapping[str, Any],
         *,
         overlay: bool = True,
-    ) -> dict[str, Any]:
-        """Show the context as policies read it, as plain values."""
+    ) -> tuple[list[Rule], dict[str, Any]]:
+        """Find every policy that holds, permits behind a forbid included, and the context as policies read it."""
         sent = (subject.properties, resource.properties, action_properties) if overlay else ({}, {}, {})
-        found: dict[str, Any] = plain_value(self._context(subject, action, resource, sent, facts))
+        request = self._request(subject, action, resource, sent, facts)
+        rules: dict[str, Rule] = {}
+        for policies in (self._parts.policies, self._parts.permits):
+            found = self._ask(request, policies)
+            if not isinstance(found, PolicyAnswer):
+                rules |= {rule.id: rule for rule in found[1]}
+        context: dict[str, Any] = plain_value(msgspec.json.decode(request["context"]))
+        return list(rules.values()), context
+
+    def overlaid(self, party: Party) -> dict[str, Any]:
+        """Give a party's attributes as stored, with what is sent of it over them, as plain values."""
+        found: dict[str, Any] = plain_value(self._stored(cedar_type(party.type), party.id) | to_cedar(party.properties))
         return found
 
     def _key(
