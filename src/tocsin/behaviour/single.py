@@ -7,6 +7,7 @@ texts of live events are; the memory is bounded and emptied when it is full. A t
 from __future__ import annotations
 
 import math
+import struct
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -39,6 +40,12 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MOST: Final = 1 << 16
 _MOST_ROWS: Final = 1 << 14
 _WORD: Final = (1 << 64) - 1
+_RATES: Final = 3
+_NAMES_BYTES: Final = 8 * (1 + CATEGORICAL + _RATES)
+"""Subject, values and keys of rates, as words."""
+_WHEN: Final = struct.Struct("=di3bB")
+_SIZES_BYTES: Final = 16
+_NO_SIZES: Final = struct.pack("=4f", *[math.nan] * 4)
 _KIND_NUMBER: Final = {kind: number for number, kind in enumerate(KINDS)}
 
 
@@ -63,35 +70,50 @@ class SingleEncoder:
         self._key = key
         self._hashes: dict[str, int] = {}
         self._subnets: dict[str, int] = {}
-        self._rows: dict[tuple[str | None, ...], tuple[np.uint64, np.ndarray, np.ndarray]] = {}
-        self._one = Encoded(
-            subject=np.empty(1, np.uint64),
-            times_s=np.empty(1),
-            hour=np.empty(1, np.int32),
-            half=np.empty(1, np.int8),
-            weekday=np.empty(1, np.int8),
-            kind=np.empty(1, np.int8),
-            flags=np.empty(1, np.uint8),
-            values=np.zeros((1, CATEGORICAL), np.uint64),
-            sizes=np.empty((1, 3), np.float32),
-            quantity=np.empty(1, np.float32),
-            rate_keys=np.empty((1, 3), np.uint64),
+        self._rows: dict[tuple[str | None, ...], bytes] = {}
+        self._buffer = bytearray(_NAMES_BYTES + _WHEN.size + _SIZES_BYTES)
+        self._names = memoryview(self._buffer)[:_NAMES_BYTES]
+        self._one = self._columns()
+
+    def _columns(self) -> Encoded:
+        """Lay the columns of one event over one piece of memory, so that a few writes fill them all."""
+
+        def column(kind: type[np.generic], at: int, count: int = 1) -> np.ndarray:
+            return np.frombuffer(self._buffer, kind, count, at)
+
+        word, when, sizes = 8, _NAMES_BYTES, _NAMES_BYTES + _WHEN.size
+        return Encoded(
+            subject=column(np.uint64, 0),
+            values=column(np.uint64, word, CATEGORICAL).reshape(1, -1),
+            rate_keys=column(np.uint64, word + CATEGORICAL * word, _RATES).reshape(1, -1),
+            times_s=column(np.float64, when),
+            hour=column(np.int32, when + 8),
+            half=column(np.int8, when + 12),
+            weekday=column(np.int8, when + 13),
+            kind=column(np.int8, when + 14),
+            flags=column(np.uint8, when + 15),
+            sizes=column(np.float32, sizes, 3).reshape(1, -1),
+            quantity=column(np.float32, sizes + 12),
         )
 
     def encode(self, event: Event) -> Encoded:
         """Numbers and keyed hashes of one event."""
-        one = self._one
         since = event.time - _EPOCH
         seconds = since.days * 86_400 + since.seconds
-        one.times_s[0] = (seconds * 1_000_000 + since.microseconds) / 1_000_000
-        one.hour[0] = hour = seconds // 3_600
-        one.half[0] = seconds // 1_800 % 48
-        one.weekday[0] = (hour // 24 + 3) % 7
-        one.kind[0] = _KIND_NUMBER[event.kind]
-        one.flags[0] = FLAG_PRIVILEGED * bool(event.privileged) + FLAG_SENSITIVE * bool(event.sensitive)
+        hour = seconds // 3_600
+        _WHEN.pack_into(
+            self._buffer,
+            _NAMES_BYTES,
+            (seconds * 1_000_000 + since.microseconds) / 1_000_000,
+            hour,
+            seconds // 1_800 % 48,
+            (hour // 24 + 3) % 7,
+            _KIND_NUMBER[event.kind],
+            FLAG_PRIVILEGED * bool(event.privileged) + FLAG_SENSITIVE * bool(event.sensitive),
+        )
         self._encode_names(event)
         self._encode_sizes(event)
-        return one
+        return self._one
 
     def _encode_names(self, event: Event) -> None:
         """Hash what is named; most live events name together what some event before them named."""
@@ -103,13 +125,12 @@ class SingleEncoder:
         )  # fmt: skip
         known = self._rows.get(names)
         if known is not None:
-            one = self._one
-            one.subject[0], one.values[0], one.rate_keys[0] = known
+            self._names[:] = known
             return
         self._encode_values(event)
         if len(self._rows) >= _MOST_ROWS:
             self._rows.clear()
-        self._rows[names] = self._one.subject[0], self._one.values[0].copy(), self._one.rate_keys[0].copy()
+        self._rows[names] = bytes(self._names)
 
     def _encode_values(self, event: Event) -> None:
         text, origin, row = self._text, event.origin, self._one.values[0]
@@ -130,7 +151,7 @@ class SingleEncoder:
     def _encode_sizes(self, event: Event) -> None:
         inward, outward = event.bytes_in, event.bytes_out
         if inward is outward is event.count is event.amount is None:
-            self._one.sizes[0], self._one.quantity[0] = math.nan, math.nan
+            self._buffer[-_SIZES_BYTES:] = _NO_SIZES
             return
         both = _number(outward) if inward is None else float(inward) + (float(outward) if outward is not None else 0.0)
         count, amount, row = _number(event.count), _number(event.amount), self._one.sizes[0]

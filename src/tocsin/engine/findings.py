@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 import numpy as np
 import pyarrow as pa
 
 from tocsin.behaviour import FLAG_PRIVILEGED, FLAG_SENSITIVE, reasons
-from tocsin.behaviour.layout import FACTS_FROM
 from tocsin.engine.story import Rung
 from tocsin.record import Score
 
@@ -23,6 +22,9 @@ if TYPE_CHECKING:
     from tocsin.record import Finding, Reason
 
 __all__ = ["findings", "row_of", "score_of"]
+
+_TOLD_FROM: Final = 5.0
+"""Tail bits from which a live event is explained though nobody is rung: one in 32. Words cost more than scores."""
 
 
 def findings(  # noqa: PLR0913, PLR0917 - a batch, what was said of it, and where it stands
@@ -83,7 +85,7 @@ def score_of(  # noqa: PLR0913, PLR0917 - one event and what was said of it
     """Make one live event's score; explained where it is at all out of the ordinary."""
     tail = float(observed.out.tail[0])
     told = found[0].reasons if found else ()
-    if not found and tail >= FACTS_FROM:
+    if not found and tail >= _TOLD_FROM:
         told = _reasons(engine, encoded, observed, 0, row_of(event))
     return Score(
         seq=seq,
