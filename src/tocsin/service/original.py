@@ -188,11 +188,14 @@ def _split_url(url: str) -> tuple[str, str]:
 
 
 def _length(said: _Said) -> int | None:
-    """Bytes of the original body: proxies ask without it, so a length of nought says nothing."""
-    length = said.get(b"x-original-content-length") or said.get(b"content-length", "0")
+    """Bytes of the original body: proxies ask without it, so that a length of nought of their own says nothing."""
+    own = said.get(b"content-length", "0")
+    length = said.get(b"x-original-content-length", "" if own == "0" else own)
+    if not length:
+        return None
     if not _DIGITS.fullmatch(length):
         raise AmbiguousRequest("the original content length is not a number")
-    return int(length) or None
+    return int(length)
 
 
 def _address(text: str) -> str | None:

@@ -192,6 +192,36 @@ def test_two_credentials_do_not_pass(proxy, api, server):
     refused(api, proxy.ask("GET", "/private/x", twice), 400, 401, 403)
 
 
+LISTED = "close, " + ", ".join(["Authorization", "X-Forwarded-For", "X-Real-IP", *(name for name, _ in FORGED)])
+
+
+def test_headers_called_connection_headers_are_not_taken_away(proxy, api, server):
+    """What stands in `Connection` some proxies drop: obligations of a limit must not be among it."""
+    answer = proxy.ask("GET", "/limited", [("Connection", LISTED)], bearer=server.keys["bob"])
+    if answer.status == 200:
+        assert json.loads(only(api)[2]["x-tocsin-obligations"])["read_only"] is True
+    else:
+        refused(api, answer, 400, 401)
+    refused(api, proxy.ask("GET", "/private/x", [("Connection", LISTED), *FORGED]), 400, 401, 403)
+    listed = [("Connection", LISTED), ("X-Real-IP", "203.0.113.66"), ("X-Forwarded-For", "203.0.113.66")]
+    refused(api, proxy.ask("GET", "/elsewhere", listed), 400, 401)
+
+
+def test_an_upgrade_is_asked_about_too(proxy, api, server):
+    upgrade = [("Connection", "Upgrade"), ("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13")]
+    upgrade.append(("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="))
+    refused(api, proxy.ask("GET", "/private/x", upgrade), 401)
+    assert proxy.ask("GET", "/private/x", upgrade, bearer=server.keys["ada"]).status == 200
+    assert only(api)[2]["upgrade"] == "websocket"
+
+
+def test_a_client_that_waits_for_leave_to_send_gets_its_answer(proxy, api, server):
+    waits = [("Expect", "100-continue")]
+    refused(api, proxy.ask("POST", "/private/x", waits, body=b"x"), 401)
+    assert proxy.ask("POST", "/private/x", waits, bearer=server.keys["ada"], body=b"x").status == 200
+    assert only(api)[3] == b"x"
+
+
 # --- DPoP: the proof is for the URL that the client sees
 
 

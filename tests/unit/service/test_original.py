@@ -105,6 +105,7 @@ def test_an_upgrade_has_the_url_of_its_handshake(proto, scheme):
         ([("x-original-content-length", "512")], 512),
         ([("content-length", "512")], 512),
         ([("x-original-content-length", "512"), ("content-length", "0")], 512),
+        ([("x-original-content-length", "0"), ("content-length", "0")], 0),
         ([("x-original-content-length", ""), ("content-length", "0")], None),
         ([], None),
     ],
