@@ -209,6 +209,12 @@ def test_a_key_of_a_subject_is_a_credential(point, asked):
     assert point.post("evaluation", asked("bob", "read", credential="tsn_of_bob"))["decision"] is True
 
 
+def test_a_credential_nobody_can_be_asked_about_is_denied(point, asked):
+    answer = point.post("evaluation", asked("alice", "read", credential="alice-lost"))
+    assert answer["decision"] is False
+    assert answer["context"]["reasons"][0]["id"] == "issuer-unavailable"
+
+
 @pytest.mark.parametrize("credential", [None, "", 5, {}, {"authorization": 5}, {"authorization": "x", "dpop": 5}])
 def test_a_malformed_credential_is_a_bad_request(point, asked, credential):
     point.refuse("evaluation", asked("alice", "read", credential=credential))

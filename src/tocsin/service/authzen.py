@@ -15,10 +15,11 @@ from urllib.parse import urlsplit
 
 from msgspec import UNSET, json, structs
 
-from tocsin.errors import BadValue, IdentityError, TocsinError
+from tocsin.errors import BadValue, InvalidCredential, IssuerUnavailable, TocsinError
+from tocsin.question import ANONYMOUS
 from tocsin.service.authzen_answer import Answer, brief, encode, failed, full, refused
 from tocsin.service.authzen_credential import credentials_of, proven
-from tocsin.service.authzen_question import CREDENTIAL, asserted, question_of, told
+from tocsin.service.authzen_question import CREDENTIAL, asserted, identified, question_of, told
 from tocsin.service.authzen_search import Search
 from tocsin.service.authzen_wire import Evaluation, Evaluations, caller_of, read
 from tocsin.service.json import convert
@@ -126,23 +127,27 @@ class AuthZen:
 
     async def _decide(self, asked: Evaluation, caller: Caller) -> Decision:
         house, now = self._house, self._house.clock()
-        circumstances = told(asked.context, asked.subject.properties)
-        identity = asserted(asked.subject)
-        if CREDENTIAL in asked.context:
-            try:
-                credentials = credentials_of(asked.context[CREDENTIAL])
-                identity = await proven(house, credentials, asked.subject, now)
-            except IdentityError as error:
-                house.metrics.decided("deny", caller.id)
-                house.log.info("credential-refused", caller=caller.id, code=error.code, reason=error.message)
-                return refused(error, house.policies.current.version)
         question = question_of(
-            asked.subject, asked.action, asked.resource, circumstances, identity=identity, caller=caller, now=now
+            asked.subject,
+            asked.action,
+            asked.resource,
+            told(asked.context, asked.subject.properties),
+            identity=asserted(asked.subject),
+            caller=caller,
+            now=now,
         )
         try:
-            decision: Decision = house.verifier.ask(question)
+            if CREDENTIAL in asked.context:
+                credentials = credentials_of(asked.context[CREDENTIAL])
+                question = identified(question, await proven(house, credentials, asked.subject, now))
+            decision = house.verifier.ask(question)
         except BadValue as error:
             raise Problem(400, error.code, error.message) from None
+        except InvalidCredential as error:
+            house.log.info("credential-refused", caller=caller.id, reason=error.message)
+            decision = refused(error, house.policies.current.version)
+        except IssuerUnavailable as error:
+            decision = house.verifier.undecided(identified(question, ANONYMOUS), error.code, error.message)
         house.metrics.decided(decision.answer, caller.id)
         return decision
 

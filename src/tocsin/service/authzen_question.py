@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from tocsin.event import KINDS, Entity, Origin
 from tocsin.question import Identity, Party, Question
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tocsin.question import Caller
     from tocsin.service import authzen_wire as wire
 
-__all__ = ["CREDENTIAL", "Told", "asserted", "question_of", "told"]
+__all__ = ["CREDENTIAL", "Told", "asserted", "identified", "question_of", "told"]
 
 CREDENTIAL: Final = "credential"
 """Member of the context with the subject's own credential; never journaled, logged or shown to policies."""
@@ -111,6 +111,11 @@ def question_of(  # noqa: PLR0913 - a question has these parts
         count=told.count,
         session=told.session or identity.session,
     )
+
+
+def identified(question: Question, identity: Identity) -> Question:
+    """Put what was verified of the subject in the place of the caller's word."""
+    return structs.replace(question, identity=identity, session=question.session or identity.session)
 
 
 def _usual_kind(amount: float | None) -> Kind:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tocsin.service import authzen, forward_auth, health, ingest, operations
+from tocsin.service import authzen, forward_auth, health, ingest, openapi, operations
 
 if TYPE_CHECKING:
     from tocsin.service.house import House
@@ -16,5 +16,7 @@ __all__ = ["routes"]
 def routes(house: House) -> list[Route]:
     """List what the server answers."""
     return [
-        route for protocol in (authzen, forward_auth, ingest, operations, health) for route in protocol.routes(house)
+        route
+        for protocol in (authzen, forward_auth, ingest, operations, health, openapi)
+        for route in protocol.routes(house)
     ]
