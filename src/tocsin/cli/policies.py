@@ -171,7 +171,7 @@ def _explained(printer: Printer, told: Explained) -> None:
     printer.line(told.answer, "bold")
     for label, party in (("subject", told.subject), ("action", told.action), ("resource", told.resource)):
         name = party["id"] if label == "action" else f"{party['type']}:{party['id']}"
-        printer.line(f"  {label:9}{shorten(name)}  {_written(party['attributes'])}")
+        printer.line(f"  {label:10}{shorten(name)}  {_written(party['attributes'])}")
     printer.line("read:")
     for name, value in sorted(told.read.items()):
         printer.line(f"  {name} = {_written(value)}")
