@@ -87,14 +87,14 @@ class Door:
     def _post(self, path: str, order: dict[str, Any], kind: type[T]) -> T:
         try:
             status, body = self._ask(path, msgspec.json.encode(order))
-        except (OSError, http.client.HTTPException) as error:
+            if status < http.client.BAD_REQUEST:
+                return msgspec.json.decode(body, type=kind)
+        except (OSError, http.client.HTTPException, msgspec.DecodeError) as error:
             raise StoreError(
-                f"the server that has this home does not answer: {str(error) or type(error).__name__}",
+                f"the server that has this home does not answer as it should: {str(error) or type(error).__name__}",
                 hint="look at its log; whether the decision was taken, `tocsin audit list` tells",
             ) from error
-        if status >= http.client.BAD_REQUEST:
-            raise _error(status, body)
-        return msgspec.json.decode(body, type=kind)
+        raise _error(status, body)
 
     def _ask(self, path: str, body: bytes) -> tuple[int, bytes]:
         connection = http.client.HTTPConnection(_HOST, timeout=_WAIT_S)
@@ -102,7 +102,9 @@ class Door:
         try:
             connection.request("POST", _ROOT + path, body, {"Content-Type": "application/json"})
             response = connection.getresponse()
-            return response.status, response.read(_MOST_ANSWER_BYTES)
+            if (response.length or 0) > _MOST_ANSWER_BYTES:
+                raise http.client.HTTPException("its answer is too long")
+            return response.status, response.read()
         finally:
             connection.close()
 
