@@ -39,7 +39,7 @@ class Flusher:
         self._engine, self._every_s, self._on_failure = engine, every_s, on_failure
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="tocsin-writer")
         self._waiters: list[asyncio.Future[None]] = []
-        self._wake = asyncio.Event()
+        self._wake, self._writing = asyncio.Event(), asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
         self._writing_since: float | None = None
 
@@ -81,14 +81,18 @@ class Flusher:
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            self._wake.clear()
             timer = loop.call_later(self._every_s, self._wake.set)
             await self._wake.wait()
+            self._wake.clear()  # only now: whoever asked during the last flush is not kept waiting for the timer
             timer.cancel()
             # A flush under way is finished even when this task is cancelled: half of one would lose its place.
             await asyncio.shield(self._flush())
 
     async def _flush(self) -> None:
+        async with self._writing:  # a stop may come while one is under way; what follows a failure is never written
+            await self._write()
+
+    async def _write(self) -> None:
         waiters, self._waiters = self._waiters, []
         loop = asyncio.get_running_loop()
         try:
@@ -107,9 +111,9 @@ class Flusher:
             self._writing_since = None
 
     def _tell(self, waiters: list[asyncio.Future[None]], error: Exception) -> None:
-        if not self.failed:
-            self.failed = str(error) or type(error).__name__
-            self._on_failure(self.failed)
+        first, self.failed = not self.failed, self.failed or str(error) or type(error).__name__
         for waiter in waiters:
             if not waiter.done():
                 waiter.set_exception(self.error())
+        if first:
+            self._on_failure(self.failed)
