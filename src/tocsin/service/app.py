@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 from tocsin.errors import TocsinError
 from tocsin.service.arrival import Arrival, request_ids
 from tocsin.service.callers import Callers
-from tocsin.service.limits import Rates, Slots, read_body
+from tocsin.service.exchange import answer, arrived_body
+from tocsin.service.limits import Rates, Slots, read_body, too_large
 from tocsin.service.peers import Peers
 from tocsin.service.problems import Problem, problem_of, unexpected
 from tocsin.service.request import CERTIFICATE, OWNER, Request, Response
@@ -64,7 +65,7 @@ class App:
             return
         except Exception as error:  # noqa: BLE001 - one request's failure is its own; it is logged and answered
             response = self._refuse(error, arrival, tag)
-        await _send(send, response, arrival.request_id)
+        response = await self._send(scope, send, response, arrival, tag)
         self._tell(scope, arrival, tag, response, perf_counter() - began)
 
     async def _answer(
@@ -89,7 +90,7 @@ class App:
         body = b""
         if arrival.has_body:
             limit = self._body_bytes if route.body_limit is None else route.body_limit
-            body = await read_body(receive, arrival.content_length, limit, self._body_s)
+            body = await self._body(scope, receive, arrival, limit)
         peer, via_proxy = self._peers.of(scope["client"], arrival.forwarded_for)
         return await route.handler(
             Request(
@@ -108,6 +109,32 @@ class App:
                 socket=scope["client"][0] if scope["client"] else "",
             )
         )
+
+    async def _body(
+        self, scope: dict[str, Any], receive: Callable[[], Awaitable[Any]], arrival: Arrival, limit: int
+    ) -> bytes:
+        body = arrived_body(scope)
+        if body is None:
+            return await read_body(receive, arrival.content_length, limit, self._body_s)
+        if len(body) > limit:
+            raise too_large(limit)
+        return body
+
+    async def _send(
+        self,
+        scope: dict[str, Any],
+        send: Callable[[dict[str, Any]], Awaitable[None]],
+        response: Response,
+        arrival: Arrival,
+        tag: _Tag,
+    ) -> Response:
+        """Send an answer; one that cannot be sent gives way to a plain refusal."""
+        try:
+            await answer(scope, send, response, arrival.request_id)
+        except ValueError as error:
+            response = self._refuse(error, arrival, tag)
+            await answer(scope, send, response, arrival.request_id)
+        return response
 
     def _refuse(self, error: Exception, arrival: Arrival, tag: _Tag) -> Response:
         if isinstance(error, Problem):
@@ -147,15 +174,3 @@ class _Tag:
     def __init__(self) -> None:
         self.route = _NOWHERE
         self.caller = ""
-
-
-async def _send(send: Callable[[dict[str, Any]], Awaitable[None]], response: Response, request_id: str) -> None:
-    body = response.body
-    headers = [
-        (b"content-type", response.content_type),
-        (b"content-length", b"%d" % len(body)),
-        (b"x-request-id", request_id.encode("latin-1")),
-        *response.headers,
-    ]
-    await send({"type": "http.response.start", "status": response.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})

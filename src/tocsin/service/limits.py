@@ -11,9 +11,8 @@ from tocsin.service.problems import Problem
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-__all__ = ["Rates", "Slots", "read_body"]
+__all__ = ["Rates", "Slots", "read_body", "too_large"]
 
-Receive = "Callable[[], Awaitable[Any]]"
 _MOST_CALLERS: Final = 10_000
 
 
@@ -63,7 +62,7 @@ class Rates:
 
 
 def too_large(limit: int) -> Problem:
-    """Refusal of a body over the limit."""
+    """Refuse a body over the limit."""
     return Problem(413, "body-too-large", f"a body here may have {limit} bytes")
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from tocsin.service.exchange import CYCLE
 from tocsin.service.problems import Problem
 from tocsin.service.request import CERTIFICATE, OWNER
 
@@ -136,7 +137,10 @@ class Connection(HttpToolsProtocol):
         """Take a header; what comes after the body is none."""
         if not self._in_headers:
             return
-        super().on_header(name, value)
+        name = name.lower()
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
         self._count(len(name) + len(value) + _HEADER_COST)
         if len(self.headers) > self._bounds.header_count:
             self._end(_TOO_LONG)
@@ -147,6 +151,7 @@ class Connection(HttpToolsProtocol):
         self._in_headers = False
         self.deadline_s = math.inf
         super().on_headers_complete()
+        cast("dict[str, Any]", self.scope)[CYCLE] = self.cycle
         if self.expect_100_continue or self.parser.should_upgrade():
             self.cycle.keep_alive = False  # what follows is not sure to be a request
 

@@ -46,7 +46,9 @@ class Server:
 
     def __init__(self, house: House, app: App, admin_socket: Path) -> None:
         self._house, self._serve, self._admin = house, house.settings.serve, admin_socket
-        self._config = Config(app, http=Connection, ws="none", lifespan="off", log_config=None, access_log=False)
+        self._config = Config(
+            app, http=Connection, ws="none", lifespan="off", log_config=None, access_log=False, proxy_headers=False
+        )
         self._config.load()
         self._state = State()
         self._bounds = Bounds.of(self._serve)
