@@ -397,8 +397,9 @@ def envoy(folder, port, behind):
     def file(name):
         return {"filename": str(folder / name)}
 
+    connections = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
     manager = {
-        "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        "@type": f"type.googleapis.com/{connections}",
         "stat_prefix": "x",
         "forward_client_cert_details": "SANITIZE_SET",
         "set_current_client_cert_details": {"cert": True, "subject": True, "uri": True, "dns": True},
