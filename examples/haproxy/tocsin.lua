@@ -45,6 +45,10 @@ local function question(txn)
         ["x-forwarded-for"] = { txn.f:src() },
         ["x-original-content-length"] = values(sent, "content-length"),
     }
+    -- Where `bind … ssl ca-file … verify optional` asks for client certificates: see docs/identity.md.
+    if txn.f:ssl_c_used() == 1 and txn.f:ssl_c_verify() == 0 then
+        headers["x-client-cert"] = { txn.c:base64(txn.f:ssl_c_der()) }
+    end
     for _, name in ipairs(passed) do
         headers[name] = values(sent, name)
     end

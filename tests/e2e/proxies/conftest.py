@@ -12,9 +12,10 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from joserfc.jwk import ECKey
@@ -159,7 +160,13 @@ def started(command, folder, port_of, **environ):
 
 @pytest.fixture(scope="session")
 def server(api, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("tocsin")
+    with tocsin_serving(tmp_path_factory.mktemp("tocsin"), api) as running:
+        yield running
+
+
+@contextmanager
+def tocsin_serving(folder, api, identity=""):
+    """Run `tocsin serve` with the policies above, an issuer, and what else `[identity]` is to say."""
     (folder / "policies").mkdir()
     (folder / "policies" / "api.cedar").write_text(POLICIES)
     issuer = f"http://127.0.0.1:{api.port}"
@@ -167,6 +174,8 @@ def server(api, tmp_path_factory):
         f"""
 [policy]
 folder = "policies"
+[identity]
+{identity}
 [[identity.issuers]]
 issuer = "{issuer}"
 audience = ["api"]
@@ -244,31 +253,48 @@ def listens(port):
         return port if probe.connect_ex(("127.0.0.1", port)) == 0 else None
 
 
+class Between(NamedTuple):
+    """What a proxy stands between, and its key."""
+
+    tocsin_port: int
+    api_port: int
+    key: str
+
+
 @contextmanager
-def proxied(name, folder, *, tocsin_port, api_port, key):
-    """Run a proxy with its example's configuration, in which only ports are put in place."""
+def proxied(name, folder, between, changes=()):
+    """Run a proxy with its example's configuration: ports put in place, and `changes` of some texts to others."""
     program = found(name)
     port = free_port()
     shutil.copytree(EXAMPLES / name, folder, dirs_exist_ok=True)
     written = folder / FILES[name]
-    ports = {"8440": tocsin_port, "3000": api_port, "8080": port}
-    text = re.sub(r"\b(8440|3000|8080)\b", lambda match: str(ports[match[0]]), written.read_text())
-    written.write_text(text)
+    ports = {"8440": between.tocsin_port, "3000": between.api_port, "8080": port}
+    text = written.read_text()
+    for old, new in changes:
+        assert old in text, old
+        text = text.replace(old, new)
+    written.write_text(re.sub(r"\b(8440|3000|8080)\b", lambda match: str(ports[match[0]]), text))
     if name == "nginx":
-        (folder / "tocsin-key.conf").write_text(f'proxy_set_header X-Tocsin-Key "{key}";\n')
-    environ = {"TOCSIN_KEY": key, "TOCSIN_URL": f"http://127.0.0.1:{tocsin_port}", "HOME": str(folder)}
+        (folder / "tocsin-key.conf").write_text(f'proxy_set_header X-Tocsin-Key "{between.key}";\n')
+    environ = {"TOCSIN_KEY": between.key, "TOCSIN_URL": f"http://127.0.0.1:{between.tocsin_port}", "HOME": str(folder)}
     with started(command(name, program), folder, lambda: listens(port), **environ):
         yield Proxy(name, port)
 
 
 class Proxy:
-    """A running proxy, spoken to without a library that would tidy what is sent."""
+    """A running proxy, spoken to without a library that would tidy what is sent; over TLS where a context is given."""
 
-    def __init__(self, name, port):
-        self.name, self.port, self.url = name, port, f"http://127.0.0.1:{port}"
+    def __init__(self, name, port, tls=None):
+        self.name, self.port, self.tls, self.url = name, port, tls, f"http://127.0.0.1:{port}"
 
-    def ask(self, method, target, headers=(), body=None, bearer=None):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=15)
+    def over(self, tls):
+        return Proxy(self.name, self.port, tls)
+
+    def ask(self, method, target, headers=(), *, body=None, bearer=None):
+        if self.tls is None:
+            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=15)
+        else:
+            connection = http.client.HTTPSConnection("localhost", self.port, timeout=15, context=self.tls)
         connection.putrequest(method, target, skip_accept_encoding=True)
         pairs = [*headers, *([("Authorization", f"Bearer {bearer}")] if bearer else [])]
         if body is not None:
@@ -287,7 +313,7 @@ class Proxy:
 @pytest.fixture(scope="session", params=list(FILES))
 def proxy(request, api, server, tmp_path_factory):
     folder = tmp_path_factory.mktemp(request.param)
-    with proxied(request.param, folder, tocsin_port=server.port, api_port=api.port, key=server.keys["pep"]) as running:
+    with proxied(request.param, folder, Between(server.port, api.port, server.keys["pep"])) as running:
         yield running
 
 
@@ -297,7 +323,38 @@ def lonely(proxy, api, tmp_path):
 
     @contextmanager
     def run(*, tocsin_port, key):
-        with proxied(proxy.name, tmp_path, tocsin_port=tocsin_port, api_port=api.port, key=key) as running:
+        with proxied(proxy.name, tmp_path, Between(tocsin_port, api.port, key)) as running:
+            yield running
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def serve(api, tmp_path_factory):
+    """Give a server with these settings of identity; one for all who want the same."""
+    running = {}
+    with ExitStack() as stack:
+
+        def run(identity):
+            if identity not in running:
+                running[identity] = stack.enter_context(
+                    tocsin_serving(tmp_path_factory.mktemp("tocsin"), api, identity)
+                )
+            return running[identity]
+
+        yield run
+
+
+@pytest.fixture(scope="session")
+def behind(api, tmp_path_factory):
+    """Run a proxy in front of a given server, with changes to its configuration; `files` go beside it."""
+
+    @contextmanager
+    def run(name, server, changes, files):
+        folder = tmp_path_factory.mktemp(name)
+        for file in files:
+            shutil.copy(file, folder)
+        with proxied(name, folder, Between(server.port, api.port, server.keys["pep"]), changes) as running:
             yield running
 
     return run
