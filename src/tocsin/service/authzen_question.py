@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from msgspec import Struct, structs
 
-from tocsin.event import KINDS, Entity, Origin
+from tocsin.event import KINDS, Origin
 from tocsin.question import Identity, Party, Question
 from tocsin.service.problems import Problem
 from tocsin.sources.address import canonical_text
+from tocsin.trust.policy.names import MAX_ID_CHARS, MAX_TYPE_CHARS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -124,7 +125,9 @@ def _usual_kind(amount: float | None) -> Kind:
 
 
 def _first(members: dict[str, Any], names: tuple[str, ...], read: Callable[[Any, str], _Read]) -> _Read | None:
-    return next((read(members[name], name) for name in names if name in members), None)
+    """Read every member that is there, so that none is wrong, and take the first."""
+    found = [read(members[name], name) for name in names if name in members]
+    return found[0] if found else None
 
 
 def _member(members: dict[str, Any], name: str, read: Callable[[Any, str], _Read]) -> _Read | None:
@@ -154,12 +157,18 @@ def _canonical(text: str) -> str | None:
 
 
 def _entity(value: object, name: str) -> str:
-    if isinstance(value, dict) and isinstance(value.get("type"), str) and isinstance(value.get("id"), str):
-        value = f"{value['type']}:{value['id']}"
-    try:
-        return str(Entity.parse(_text(value, name)))
-    except ValueError:
-        raise _wrong(name, "`type:id`, or an object with `type` and `id`") from None
+    """Take `type:id`, or the two apart; a colon in the type would make another entity of it."""
+    kind: object
+    uid: object
+    if isinstance(value, dict):
+        kind, uid = value.get("type"), value.get("id")
+    else:
+        kind, _, uid = value.partition(":") if isinstance(value, str) else (None, "", None)
+    if not (isinstance(kind, str) and isinstance(uid, str) and ":" not in kind):
+        kind = uid = ""
+    if not (0 < len(kind) <= MAX_TYPE_CHARS and 0 < len(uid) <= MAX_ID_CHARS):
+        raise _wrong(name, "`type:id`, or an object with `type` and `id`")
+    return f"{kind}:{uid}"
 
 
 def _number(value: object, name: str) -> float:
