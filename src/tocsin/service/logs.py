@@ -102,7 +102,18 @@ def _with_trace(_: object, __: str, line: MutableMapping[str, Any]) -> MutableMa
 
 
 def _redacted(_: object, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    return {key: without_secrets(value) if isinstance(value, str) else value for key, value in line.items()}
+    return {key: _plain(value) for key, value in line.items()}
+
+
+def _plain(value: object) -> object:
+    """Take secrets out of every text in a value."""
+    if isinstance(value, str):
+        return without_secrets(value)
+    if isinstance(value, dict):
+        return {key: _plain(held) for key, held in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(held) for held in value]
+    return value
 
 
 def _as_line(_: object, __: str, line: MutableMapping[str, Any]) -> str:

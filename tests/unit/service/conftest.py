@@ -55,17 +55,28 @@ def make_house():
     return make
 
 
-@pytest.fixture
-def ask():
-    """Send one request to routes over a house: `ask(house, routes, "GET", "/x", key="tsn_pep", json=…)`."""
+def over(house, routes):
+    """Speak to one application: `over(house, routes)("GET", "/x", key="tsn_pep", json=…)`."""
+    app = App(house, routes)
 
-    def send(house, routes, method, url, *, key=None, headers=(), **body):
+    def send(method, url, *, key=None, headers=(), **body):
         async def run():
-            transport = httpx.ASGITransport(App(house, routes), raise_app_exceptions=True, client=("192.0.2.7", 4711))
+            transport = httpx.ASGITransport(app, raise_app_exceptions=True, client=("192.0.2.7", 4711))
             async with httpx.AsyncClient(transport=transport, base_url="http://tocsin.example") as client:
                 given = {**({"Authorization": f"Bearer {key}"} if key else {}), **dict(headers)}
                 return await client.request(method, url, headers=given, **body)
 
         return asyncio.run(run())
 
+    return send
+
+
+@pytest.fixture
+def ask():
+    """Send one request to routes over a house: `ask(house, routes, "GET", "/x", key="tsn_pep", json=…)`."""
+
+    def send(house, routes, method, url, **request):
+        return over(house, routes)(method, url, **request)
+
+    send.over = over
     return send
