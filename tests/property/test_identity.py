@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import sys
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
+from cryptography import x509
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -26,6 +29,10 @@ from tocsin.trust.signed import take_apart
 from tocsin.trust.strictjson import read_object
 from tocsin.trust.targets import normal_target, same_target
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "e2e"))
+
+from certificates import Authority, der
+
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 AT = NOW.timestamp()
 ISSUER = IssuerSettings(issuer="https://issuer.example", audience=("api",), claims=("groups", "/a/b"))
@@ -39,6 +46,7 @@ anything = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=8,
 )
+CERTIFICATE = der(Authority(now=NOW).leaf("x", [x509.DNSName("a"), x509.RFC822Name("ada@a.example")])[1])
 
 
 def object_of(*names):
@@ -180,6 +188,19 @@ def test_nothing_written_before_the_nearest_element_is_believed(before, raw):
 def test_noise_is_no_certificate(raw):
     with pytest.raises(InvalidCredential):
         identity_of_certificate(raw, SETTINGS, NOW)
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), min_size=1, max_size=4))
+def test_a_certificate_changed_anywhere_is_read_or_refused(changes):
+    raw = bytearray(CERTIFICATE)
+    for at, value in changes:
+        raw[at % len(raw)] = value
+    try:
+        identity = identity_of_certificate(bytes(raw), SETTINGS, NOW)
+    except InvalidCredential:
+        return
+    assert identity.subject.startswith("workload:")
 
 
 @settings(deadline=None)

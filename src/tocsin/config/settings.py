@@ -208,7 +208,7 @@ class IssuerSettings(_Section, frozen=True):
     subject_claim: Name = "sub"
     subject_type: Annotated[str, Meta(pattern="^[^:]+$")] = "user"
     subject_prefix: str = ""
-    """Put before the claim's value, so that two issuers cannot speak of the same subject."""
+    """Put before the subject's and the session's name, so that two issuers cannot speak of the same one."""
     client_type: Annotated[str, Meta(pattern="^[^:]+$")] = "workload"
     """Type of the subject when a token speaks of the client itself (`sub` is `client_id`)."""
     session_claim: Name = "sid"

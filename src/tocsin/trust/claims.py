@@ -139,7 +139,7 @@ def identity_of(
         subject=_subject(claims, issuer),
         assurance=3 if acr is not None and acr in issuer.strong_acr else 2,
         method=method,
-        session=_optional(claims, issuer.session_claim) or _optional(claims, "jti") or fallback_session,
+        session=_session(claims, issuer) or fallback_session,
         issuer=issuer.issuer,
         audience=terms.audience,
         scopes=terms.scopes,
@@ -158,6 +158,11 @@ def _subject(claims: dict[str, Any], issuer: IssuerSettings) -> str:
     itself = name == client and issuer.subject_claim == "sub"
     kind = issuer.client_type if itself else issuer.subject_type
     return f"{kind}:{issuer.subject_prefix}{name}"
+
+
+def _session(claims: dict[str, Any], issuer: IssuerSettings) -> str | None:
+    name = _optional(claims, issuer.session_claim) or _optional(claims, "jti")
+    return None if name is None else issuer.subject_prefix + name
 
 
 def _optional(claims: dict[str, Any], name: str) -> str | None:

@@ -24,7 +24,8 @@ __all__ = ["MAX_DOCUMENT_BYTES", "Fetcher", "allowed_url", "is_loopback"]
 
 MAX_DOCUMENT_BYTES: Final = 256 << 10
 MAX_REDIRECTS: Final = 3
-MAX_CONNECTIONS: Final = 16
+KEPT_CONNECTIONS: Final = 16
+"""Left open between requests. Those in use are bounded by who asks: a few for each issuer."""
 
 _OK: Final = 200
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
@@ -67,7 +68,7 @@ class Fetcher:
             trust_env=False,
             follow_redirects=False,
             headers=_HEADERS,
-            limits=httpx.Limits(max_connections=MAX_CONNECTIONS),
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=KEPT_CONNECTIONS),
         )
 
     async def get(self, url: str, *, loopback: bool) -> dict[str, Any]:

@@ -44,6 +44,8 @@ class Introspection:
             )
         self._refused: dict[bytes, float] = {}
         self._asking: dict[bytes, asyncio.Task[dict[str, Any]]] = {}
+        self.failing = False
+        """Whether the last question got no answer."""
 
     async def ask(self, token: str, now: float) -> dict[str, Any]:
         """Return what the issuer says of a live token; raises InvalidCredential, IssuerUnavailable."""
@@ -76,8 +78,13 @@ class Introspection:
             self._fetcher.post(self._issuer.introspection_url, form, self._auth, loopback=self._loopback)
         )
         self._asking[name] = task
-        task.add_done_callback(lambda _: self._asking.pop(name, None))
+        task.add_done_callback(lambda done: self._answered(name, done))
         return task
+
+    def _answered(self, name: bytes, task: asyncio.Task[dict[str, Any]]) -> None:
+        """Note how a question ended, whether or not anybody still waits for the answer."""
+        self._asking.pop(name, None)
+        self.failing = task.cancelled() or task.exception() is not None
 
     def _refuse(self, name: bytes, now: float) -> None:
         while len(self._refused) >= MAX_REFUSED:

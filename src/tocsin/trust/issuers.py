@@ -86,8 +86,7 @@ class Issuer:
         """Ask the issuer about a token; raises InvalidCredential, IssuerUnavailable."""
         if self.introspection is None:
             raise refusal("the token is not a JWT, and its issuer cannot be asked about it")
-        answer = await self.introspection.ask(token, now)
-        answer.setdefault("exp", self._asked_until(now))
+        answer = {"exp": self._asked_until(now)} | await self.introspection.ask(token, now)
         return self._check_claims(answer, token, credentials, now, epoch=None)
 
     async def aclose(self) -> None:
@@ -107,6 +106,8 @@ class Issuer:
         """Say how it stands."""
         age_s = now - self.keys.fetched_at if self.keys.held() else None
         ready = age_s is not None and age_s < self._identity.jwks_max_age_s
+        if self.introspection is not None and not self.keys.held():
+            ready = not self.introspection.failing
         return IssuerStatus(self.settings.issuer, ready, self.keys.held(), age_s)
 
     def _asked_until(self, now: float) -> float:
@@ -155,8 +156,9 @@ class Issuers:
 
     async def check(self, token: str, credentials: Credentials, now: float) -> Checked:
         """Check a token against its issuer; raises InvalidCredential, IssuerUnavailable."""
-        if token.count(".") != 2:  # noqa: PLR2004 - a compact JWS has three parts
-            return await self._of_opaque(token).check_opaque(token, credentials, now)
+        asked = self._asked_about(token)
+        if asked is not None:
+            return await asked.check_opaque(token, credentials, now)
         try:
             signed = take_apart(token)
         except ValueError as error:
@@ -167,11 +169,16 @@ class Issuers:
             raise refusal("the token's issuer is not believed here", hint="see `[[identity.issuers]]`")
         return await issuer.check_jwt(signed, token, credentials, now)
 
-    def _of_opaque(self, token: str) -> Issuer:
+    def _asked_about(self, token: str) -> Issuer | None:
+        """Who must be asked about a token; None for a JWT, which is three parts and has nobody's prefix."""
+        is_jwt = token.count(".") == 2  # noqa: PLR2004 - a compact JWS has three parts
         for issuer in self._by_prefix:
-            if token.startswith(issuer.settings.opaque_prefix):
+            prefix = issuer.settings.opaque_prefix
+            if token.startswith(prefix) and (prefix or not is_jwt):
                 return issuer
-        raise refusal("the token is not a JWT, and no issuer can be asked about it")
+        if not is_jwt:
+            raise refusal("the token is not a JWT, and no issuer can be asked about it")
+        return None
 
 
 def _check_urls(issuer: IssuerSettings) -> None:

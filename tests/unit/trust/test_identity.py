@@ -76,9 +76,11 @@ def test_the_settings_name_the_subject_and_what_is_passed_on(issuer, door):
     settings = issuer.settings(
         subject_claim="email", subject_prefix="partner/", claims=("groups", "/realm/roles", "https://x.example/tier")
     )
-    token = issuer.token(email="ada@x.example", groups=["ops"], realm={"roles": ["admin"]}, other="not passed on")
+    token = issuer.token(
+        sid="s-1", email="ada@x.example", groups=["ops"], realm={"roles": ["admin"]}, other="not passed on"
+    )
     identity = verified(door, settings, token)
-    assert identity.subject == "user:partner/ada@x.example"
+    assert (identity.subject, identity.session) == ("user:partner/ada@x.example", "partner/s-1")
     assert identity.claims == {"groups": ["ops"], "roles": ["admin"]}
 
 

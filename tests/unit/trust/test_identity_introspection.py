@@ -192,3 +192,40 @@ def test_an_opaque_token_is_refused_where_nobody_can_be_asked(issuer, door):
                 await opened.verify("opaque")
 
     asyncio.run(scene())
+
+
+def test_a_token_with_dots_is_opaque_where_its_prefix_says_so(issuer, door):
+    async def scene():
+        issuer.tokens["op.aq.ue"] = live(issuer)
+        async with door(asked(issuer, opaque_prefix="op.")) as opened:
+            assert (await opened.verify("op.aq.ue")).method == "opaque"
+            assert (await opened.verify(issuer.token())).method == "oidc"
+
+    asyncio.run(scene())
+
+
+def test_an_issuer_that_is_only_asked_is_ready_until_it_does_not_answer(issuer, door, clock):
+    async def scene():
+        issuer.pages["/jwks"] = (404, {}, b"{}")
+        async with door(asked(issuer)) as opened:
+            assert [status.ready for status in await opened.verifier.warm(clock())] == [True]
+            issuer.down = True
+            with pytest.raises(IssuerUnavailable):
+                await opened.verify("opaque")
+            assert [status.ready for status in opened.verifier.status(clock())] == [False]
+
+    asyncio.run(scene())
+
+
+def test_what_nobody_waits_for_any_more_fails_in_silence(issuer, door):
+    async def scene():
+        issuer.delay.clear()
+        issuer.down = True
+        async with door(asked(issuer)) as opened:
+            impatient = asyncio.ensure_future(opened.verify("opaque"))
+            await asyncio.sleep(0.05)
+            impatient.cancel()
+            issuer.delay.set()
+            await asyncio.gather(impatient, *(asyncio.all_tasks() - {asyncio.current_task()}), return_exceptions=True)
+
+    asyncio.run(scene())
