@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["Pages", "Place"]
 
 _LAYOUT: Final = struct.Struct(">QQQ")
-_MAC_BYTES: Final = 16
+_MAC_BYTES: Final = 18
+"""With the place, a multiple of three bytes, so that base64 writes them in one way only."""
 _MAX_TOKEN_CHARS: Final = 128
 
 
