@@ -45,6 +45,10 @@ _VISIBLE: Final = "!\"#$&'()*+,/:;<=>?@[\\]^`{|}~"
 """What stays as it is in a header: every visible ASCII character but the percent sign."""
 
 
+_WRITE: Final = json.JSONEncoder(separators=(",", ":"), default=str).encode
+"""Writes JSON in ASCII, so that no name in it can break out of a header."""
+
+
 def routes(house: House) -> list[Route]:
     """Routes of forward authentication: exact for most, with the original path behind for Envoy."""
     endpoint = ForwardAuth(house)
@@ -83,8 +87,8 @@ class ForwardAuth:
         except IssuerUnavailable as error:
             question = self._question(request, original, ANONYMOUS, address)
             decision = self._house.verifier.undecided(question, error.code, error.message)
-            return _told(decision, original, ANONYMOUS, "")
-        return _told(decision, original, identity, self._house.identity.challenges())
+            return self._told(decision, original, ANONYMOUS)
+        return self._told(decision, original, identity)
 
     def _question(self, request: Request, original: Original, identity: Identity, address: str | None) -> Question:
         """Put what was asked as a question; who shows nothing is known by address, as in the log of a web server."""
@@ -105,6 +109,26 @@ class ForwardAuth:
             bytes_out=original.length,
             session=identity.session,
         )
+
+    def _told(self, decision: Decision, original: Original, identity: Identity) -> Response:
+        """Say a decision as a status and headers."""
+        if decision.permitted:
+            return _passed(decision, original, identity)
+        if decision.answer == "step_up":
+            asked = _step_up(decision, identity)
+            problem = Problem(UNAUTHORIZED, "step-up", "prove who you are again, or more strongly", headers=asked)
+        elif any(why.source == "state" for why in decision.why):
+            problem = Problem(FORBIDDEN, "undecided", "this could not be decided, so it is denied")
+        elif not identity.subject:
+            ways = self._house.identity.challenges() or "Bearer"
+            headers = ((b"www-authenticate", ways.encode("latin-1")),)
+            problem = Problem(UNAUTHORIZED, "no-credential", "this takes a credential", headers=headers)
+        else:
+            problem = Problem(FORBIDDEN, "denied", "this is not allowed")
+        response = problem.response()
+        response.headers.append((b"x-tocsin-decision", decision.id.encode()))
+        response.decision = decision.id
+        return response
 
     def _address(self, request: Request, *, from_envoy: bool) -> str | None:
         """Address of the user, where the proxy may say it."""
@@ -138,29 +162,9 @@ def _refused(error: InvalidCredential) -> Problem:
     return Problem(status, error.code, error.message, headers=tuple(headers))
 
 
-def _told(decision: Decision, original: Original, identity: Identity, nothing_shown: str) -> Response:
-    """Say a decision as a status and headers."""
-    if decision.permitted:
-        return _passed(decision, original, identity)
-    if decision.answer == "step_up":
-        asked = _step_up(decision, identity)
-        problem = Problem(UNAUTHORIZED, "step-up", "prove who you are again, or more strongly", headers=asked)
-    elif any(why.source == "state" for why in decision.why):
-        problem = Problem(FORBIDDEN, "undecided", "this could not be decided, so it is denied")
-    elif not identity.subject:
-        headers = ((b"www-authenticate", (nothing_shown or "Bearer").encode("latin-1")),)
-        problem = Problem(UNAUTHORIZED, "no-credential", "this takes a credential", headers=headers)
-    else:
-        problem = Problem(FORBIDDEN, "denied", "this is not allowed")
-    response = problem.response()
-    response.headers.append((b"x-tocsin-decision", decision.id.encode()))
-    response.decision = decision.id
-    return response
-
-
 def _passed(decision: Decision, original: Original, identity: Identity) -> Response:
     """Let it pass, with every header even where there is nothing to say: what is missing, some proxies make up."""
-    obligations = json.dumps(decision.obligations, separators=(",", ":"), default=str)
+    obligations = _WRITE(decision.obligations) if decision.obligations else "{}"
     if len(obligations) > MAX_OBLIGATION_CHARS:
         raise Problem(FORBIDDEN, "undecided", "the obligations do not fit into a header, so it is denied")
     headers = {

@@ -9,6 +9,7 @@ that is present must be complete and say the same, and no header of them may com
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -50,6 +51,9 @@ _SCHEMES: Final = {"http": "http", "https": "https", "ws": "http", "wss": "https
 _DEFAULT_PORTS: Final = {"http": ":80", "https": ":443"}
 _DIGITS: Final = re.compile(r"[0-9]{1,18}")
 _MAX_HOPS: Final = 64
+_ADDRESS_CHARS: Final = 64
+_SHORT_CHARS: Final = 512
+_MOST_REMEMBERED: Final = 4096
 
 
 class Original(msgspec.Struct, frozen=True):
@@ -86,17 +90,11 @@ def original_request(request: Request, suffix: bytes = b"") -> Original:
     told = _agreed([*_nginx(said, whole), *_forwarded(said), *_behind(request, suffix)])
     if not _METHOD.fullmatch(told.method):
         raise AmbiguousRequest("the original method is not a method name in capitals")
-    raw, _, query = told.target.partition("?")
-    path = normalise(raw.encode("latin-1"))
+    read = _remembered if len(told.target) <= _SHORT_CHARS else _read
+    signed, path, query = read(told.target)
     scheme, host = _place(said, place, request.scheme)
-    return Original(
-        method=told.method,
-        path=path,
-        host=host,
-        url=f"{scheme}://{host}{raw if raw.isascii() else path}",
-        query=query_keys(query.encode("latin-1")),
-        length=_length(said),
-    )
+    url = f"{scheme}://{host}{signed}"
+    return Original(told.method, path, host, url, query, _length(said))
 
 
 def client_address(request: Request, trusted: Sequence[Network], *, real_ip_first: bool = False) -> str | None:
@@ -110,10 +108,21 @@ def client_address(request: Request, trusted: Sequence[Network], *, real_ip_firs
     hops = (real or hops) if real_ip_first else (hops or real)
     address = None
     for hop in reversed(hops[-_MAX_HOPS:]):
-        address = _address(hop)
-        if address is None or not any(ip_address(address) in network for network in trusted):
+        address = _address(hop[:_ADDRESS_CHARS])
+        if address is None or not trusted or not any(ip_address(address) in network for network in trusted):
             break
     return address
+
+
+def _read(target: str) -> tuple[str, str, tuple[str, ...]]:
+    """Read path and query: the path as a client signs it, as it is judged, and the names in the query."""
+    raw, _, query = target.partition("?")
+    path = normalise(raw.encode("latin-1"))
+    return raw if raw.isascii() else path, path, query_keys(query.encode("latin-1"))
+
+
+_remembered: Final = lru_cache(_MOST_REMEMBERED)(_read)
+"""Most requests are for few targets; long ones are not kept, so that nobody can fill the memory."""
 
 
 def _said(request: Request) -> _Said:
@@ -198,6 +207,7 @@ def _length(said: _Said) -> int | None:
     return int(length)
 
 
+@lru_cache(_MOST_REMEMBERED)
 def _address(text: str) -> str | None:
     """Read an address as proxies write it, with or without a port."""
     text = text.strip()
