@@ -16,7 +16,9 @@ from tocsin.trust.policy.annotations import Limits
 from tocsin.trust.policy.loading import load
 from tocsin.trust.policy.names import cedar_type, plain_type
 from tocsin.trust.policy.outcome import _merged, _milder
-from tocsin.trust.policy.values import plain_value, to_cedar
+from tocsin.trust.policy.places import place_of
+from tocsin.trust.policy.reading import Reads
+from tocsin.trust.policy.values import plain_value, ten_thousandths, to_cedar
 
 FIELDS = ("a", "b", "amount", "hour")
 CONDITIONS = (
@@ -24,6 +26,8 @@ CONDITIONS = (
     "context has b && context.b == 3",
     "context.a == context.b",
     'context has amount && context.amount.greaterThan(decimal("2.5"))',
+    'context.a == decimal("2.5") || context.a.lessThan(decimal("2.4"))',
+    'decimal("5.0").lessThanOrEqual(context.amount)',
     "context.hour >= 7 && context.hour < 19",
     "5 <= context.hour || context.hour == -2",
     'context.subject has role && context.subject.role == "x"',
@@ -40,7 +44,9 @@ HEADS = (
     "forbid (principal, action, resource)",
     '@outcome("step_up") @max_age("60") forbid (principal, action, resource)',
 )
-numbers = st.integers(-3, 20) | st.sampled_from([1 << 63, (1 << 63) - 1, 5.0, 2.5, 2.6, float("nan"), 1e18])
+numbers = st.integers(-3, 20) | st.sampled_from(
+    [1 << 63, (1 << 63) - 1, 5.0, 2.5, 2.6, 2.50004, 2.50006, float("nan"), 1e18]
+)
 values = st.none() | st.booleans() | numbers | st.sampled_from(["x", "y", "", [1], [1.0], {"k": 1}, {"__extn": 1}])
 facts = st.dictionaries(st.sampled_from([*FIELDS, "other"]), values, max_size=5)
 properties = st.dictionaries(st.sampled_from(["role", "n", "soft", "else"]), values, max_size=2)
@@ -141,3 +147,22 @@ def test_merged_limits_let_through_only_what_one_of_them_does(several):
     assert any(_milder(one, merged) for one in several)
     for ordered in itertools.islice(itertools.permutations(several), 6):
         assert _merged(ordered) == merged
+
+
+near = st.builds(
+    lambda threshold, off: (threshold + off) / 10_000,
+    st.sampled_from([0, 1, 25_000, -25_000, 10**12, 10**15, 9 * 10**17]),
+    st.floats(-3, 3) | st.sampled_from([-0.5, 0.5, 0.4999999, 0.5000001]),
+)
+
+
+@given(
+    near | st.floats() | st.integers(), st.lists(st.sampled_from([0, 1, 25_000, -25_000, 10**12, 10**15]), unique=True)
+)
+def test_the_place_of_a_decimal_is_that_of_its_rounding(value, thresholds):
+    place = place_of("amount", Reads(decimals={"amount": tuple(sorted(thresholds))}))
+    try:
+        exact = ten_thousandths(value)
+    except BadValue:
+        return
+    assert place(value) == (sum(t < exact for t in thresholds), sum(t <= exact for t in thresholds))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING, Any, Final
 
 import cedarpy
@@ -15,6 +14,7 @@ from tocsin.trust.policy.facts import FACTS, PARTIES, fact_to_cedar
 from tocsin.trust.policy.loading import Parts, load
 from tocsin.trust.policy.names import cedar_type, checked_id
 from tocsin.trust.policy.outcome import PolicyAnswer
+from tocsin.trust.policy.places import place_of
 from tocsin.trust.policy.values import plain_value, to_cedar
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ MAX_KEY_BYTES: Final = 4096
 """Larger questions are answered and not kept."""
 MAX_ERROR_CHARS: Final = 300
 
-_LONG: Final = range(-(1 << 63), 1 << 63)
 _Request = dict[str, Any]
 
 
@@ -51,7 +50,7 @@ class PolicySet:
         self._parts = parts
         self._cache: Cache[PolicyAnswer] | None = Cache(cache_entries) if "time" not in self.reads else None
         self._fields = tuple(sorted(reads.fields.difference(PARTIES)))
-        self._thresholds = tuple(reads.thresholds.get(name) for name in self._fields)
+        self._places = tuple(place_of(name, reads) for name in self._fields)
         self._parties = tuple(name in self.reads for name in PARTIES)
         self._encode: Callable[[Any], bytes] = msgspec.msgpack.Encoder().encode
 
@@ -137,16 +136,13 @@ class PolicySet:
         nothing; a number that is only compared with thresholds is written as its place among them.
         """
         parts: list[Any] = [names, [sent[i] for i in range(3) if self._parties[i]]]
-        if self.reads_everything:
-            parts.append(dict(facts))
-        else:
-            for name, thresholds in zip(self._fields, self._thresholds, strict=True):
-                value = facts.get(name)
-                if thresholds is not None and type(value) is int and value in _LONG:
-                    parts.append((bisect_left(thresholds, value), bisect_right(thresholds, value), 0))
-                else:
-                    parts.append(value)
         try:
+            if self.reads_everything:
+                parts.append(dict(facts))
+            else:
+                for name, place in zip(self._fields, self._places, strict=True):
+                    value = facts.get(name)
+                    parts.append(value if place is None else place(value))
             key = self._encode(parts)
         except (TypeError, ValueError, OverflowError, RecursionError):
             return None

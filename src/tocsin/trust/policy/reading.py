@@ -4,12 +4,14 @@ Only fields that some policy reads are put before Cedar and into the cache's key
 whole (`context == {…}`, `if … then context else …`) reads every field.
 
 A number that is only ever compared with numbers written in policies matters only by where it lies among those: every
-age of proof between two thresholds gives the same answer. So the key takes the place and not the number, or no two
-questions a second apart would ever meet in the cache.
+age of proof between two thresholds gives the same answer, and every amount. So the key takes the place and not the
+number, or no two questions a second apart would ever meet in the cache.
 """
 
 from __future__ import annotations
 
+import re
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -21,6 +23,8 @@ __all__ = ["Reads", "named_actions", "read_fields"]
 
 _CONTEXT: Final = {"Var": "context"}
 _COMPARISONS: Final = frozenset({"<", "<=", ">", ">=", "==", "!="})
+_WEIGHINGS: Final = frozenset({"lessThan", "lessThanOrEqual", "greaterThan", "greaterThanOrEqual"})
+_DECIMAL: Final = re.compile(r"-?[0-9]{1,15}\.[0-9]{1,4}")
 
 
 class Reads(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,6 +35,8 @@ class Reads(msgspec.Struct, frozen=True, kw_only=True):
     """`context` is used whole somewhere."""
     thresholds: dict[str, tuple[int, ...]] = {}
     """Of each field that is only compared with whole numbers, those numbers in order."""
+    decimals: dict[str, tuple[int, ...]] = {}
+    """Of each field that is only compared with decimals, those in order, in ten-thousandths."""
 
 
 class _Found:
@@ -40,6 +46,8 @@ class _Found:
         self.fields: set[str] = set()
         self.everything = False
         self.compared: dict[str, set[int]] = {}
+        self.weighed: dict[str, set[int]] = {}
+        """Like `compared`, with decimals, in ten-thousandths."""
         self.used: set[str] = set()
         """Fields whose value itself counts somewhere."""
 
@@ -50,11 +58,13 @@ def read_fields(policies: Iterable[Mapping[str, Any]]) -> Reads:
     for policy in policies:
         for condition in policy.get("conditions", ()):
             _walk(condition.get("body"), found)
-    compared = found.compared.items()
+    whole = {name: numbers for name, numbers in found.compared.items() if name not in found.weighed}
+    weighed = {name: numbers for name, numbers in found.weighed.items() if name not in found.compared}
     return Reads(
         fields=frozenset(found.fields),
         everything=found.everything,
-        thresholds={name: tuple(sorted(values)) for name, values in compared if name not in found.used},
+        thresholds={name: tuple(sorted(numbers)) for name, numbers in whole.items() if name not in found.used},
+        decimals={name: tuple(sorted(numbers)) for name, numbers in weighed.items() if name not in found.used},
     )
 
 
@@ -84,15 +94,23 @@ def _touches(node: dict[str, Any], found: _Found) -> bool:
 
 def _compares(node: dict[str, Any], found: _Found) -> bool:
     """Take in `context.field < 5` and its kin; False for any other node."""
-    operator = next(iter(node), "")
-    inner = node.get(operator)
-    if len(node) != 1 or operator not in _COMPARISONS or not isinstance(inner, dict):
+    if len(node) != 1:
         return False
-    for side, other in (("left", "right"), ("right", "left")):
-        name, number = _field(inner.get(side), "."), _whole(inner.get(other))
-        if name is not None and number is not None:
+    operator, inner = next(iter(node.items()))
+    if operator in _COMPARISONS and isinstance(inner, dict):
+        sides = [inner.get("left"), inner.get("right")]
+    elif operator in _WEIGHINGS and isinstance(inner, list):
+        sides = inner
+    else:
+        return False
+    for side, other in (sides, sides[::-1]):
+        name, whole, weight = _field(side, "."), _whole(other), _decimal(other)
+        if name is not None and (whole is not None or weight is not None):
             found.fields.add(name)
-            found.compared.setdefault(name, set()).add(number)
+            if whole is not None:
+                found.compared.setdefault(name, set()).add(whole)
+            if weight is not None:
+                found.weighed.setdefault(name, set()).add(weight)
             return True
     return False
 
@@ -114,6 +132,17 @@ def _whole(node: object) -> int | None:
         return None if number is None else -number
     value = node.get("Value")
     return value if type(value) is int else None
+
+
+def _decimal(node: object) -> int | None:
+    """Give the ten-thousandths when a node is a decimal written in the policy, and well written."""
+    arguments = node.get("decimal") if isinstance(node, dict) and len(node) == 1 else None
+    if not isinstance(arguments, list) or len(arguments) != 1 or not isinstance(arguments[0], dict):
+        return None
+    text = arguments[0].get("Value")
+    if not isinstance(text, str) or not _DECIMAL.fullmatch(text):
+        return None
+    return int(Decimal(text).scaleb(4))
 
 
 def named_actions(policies: Iterable[Mapping[str, Any]]) -> Iterator[str]:

@@ -16,7 +16,17 @@ from typing import Any, Final
 
 from tocsin.errors import BadValue
 
-__all__ = ["ESCAPES", "MAX_DEPTH", "MAX_VALUES", "check_value", "ip_value", "plain_value", "to_cedar", "to_decimal"]
+__all__ = [
+    "ESCAPES",
+    "MAX_DEPTH",
+    "MAX_VALUES",
+    "check_value",
+    "ip_value",
+    "plain_value",
+    "ten_thousandths",
+    "to_cedar",
+    "to_decimal",
+]
 
 MAX_DEPTH: Final = 32
 MAX_VALUES: Final = 10_000
@@ -89,16 +99,35 @@ def to_decimal(value: float | Decimal) -> dict[str, Any]:
     >>> to_decimal(0.00005), to_decimal(10)["__extn"]["arg"]
     ({'__extn': {'fn': 'decimal', 'arg': '0.0000'}}, '10.0000')
     """
+    rounded = _rounded(value)
+    return {"__extn": {"fn": "decimal", "arg": f"{rounded or abs(rounded):f}"}}
+
+
+def ten_thousandths(value: float | Decimal) -> int:
+    """Give the same as a whole number of ten-thousandths; raises BadValue like `to_decimal`.
+
+    >>> ten_thousandths(2.50005)
+    25000
+    """
+    return int(_rounded(value).scaleb(4))
+
+
+def _rounded(value: float | Decimal) -> Decimal:
+    if isinstance(value, int):
+        return _within(Decimal(_long(value)))
     if not math.isfinite(value):
         raise BadValue(f"`{value}` is not a number that policies can compare", hint="send a finite number")
-    exact = value if isinstance(value, Decimal) else Decimal(repr(_long(value) if isinstance(value, int) else value))
+    return _within(value if isinstance(value, Decimal) else Decimal(repr(value)))
+
+
+def _within(exact: Decimal) -> Decimal:
     try:
         rounded = exact.quantize(_DECIMAL_STEP, rounding=ROUND_HALF_EVEN)
     except InvalidOperation:
         rounded = Decimal("Infinity")
     if not _DECIMAL_MIN <= rounded <= _DECIMAL_MAX:
-        raise BadValue(f"`{value}` is beyond what policies can compare", hint=f"at most {_DECIMAL_MAX}")
-    return {"__extn": {"fn": "decimal", "arg": f"{rounded or abs(rounded):f}"}}
+        raise BadValue(f"`{exact}` is beyond what policies can compare", hint=f"at most {_DECIMAL_MAX}")
+    return rounded
 
 
 @lru_cache(maxsize=4096)

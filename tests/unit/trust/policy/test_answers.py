@@ -136,7 +136,8 @@ def test_stored_attributes_are_overlaid_by_what_is_sent_where_that_is_let(polici
     owned = Party(type="doc", id="1", properties={"owner": "x"})
     assert ask(loaded, resource=owned, sent={"soft": True}).answer == "allow"
     assert ask(loaded, resource=owned, sent={"soft": True}, overlay=False).answer == "deny"
-    assert loaded.context(chief, "read", {}, owned, {}) == {
+    assert loaded.overlaid(chief) == {"role": "chief", "level": 3}
+    assert loaded.matches(chief, "read", {}, owned, {})[1] == {
         "subject": {"role": "chief", "level": 3},
         "resource": {"owner": "x"},
         "action": {},
@@ -256,6 +257,14 @@ def test_an_amount_is_a_decimal_however_it_was_written(policies, ask, amount):
     assert (
         ask(policies(f'{PERMIT} when {{ context.amount == decimal("150.0") }};'), {"amount": amount}).answer == "allow"
     )
+
+
+@pytest.mark.parametrize("amount", [10**400, -(10**20), float("nan"), 1e300])
+def test_an_amount_beyond_measure_is_refused_though_only_compared(policies, ask, amount):
+    loaded = policies(f'{PERMIT} when {{ context.amount.lessThan(decimal("5.0")) }};')
+    for _ in range(2):
+        with pytest.raises(BadValue):
+            ask(loaded, {"amount": amount})
 
 
 def test_the_facts_offered_to_schemas_are_those_that_decisions_give():

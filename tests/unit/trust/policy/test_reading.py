@@ -63,6 +63,24 @@ def test_numbers_only_compared_with_thresholds_share_their_answers(policies, ask
 
 
 @pytest.mark.parametrize(
+    ("name", "same", "other"),
+    [
+        ("amount", (5.1, 6), (5.0, 5.1)),
+        ("amount", (5.00004, 5), (5.00006, 5)),
+        ("amount", (-1, 2.5), (9.4, 9.5)),
+        ("price", (5.1, 6.0), (5.0, 5.1)),
+    ],
+)
+def test_decimals_too(policies, ask, name, same, other):
+    text = f'context.{name}.greaterThan(decimal("5.0")) && context.{name} != decimal("9.5")'
+    loaded = policies(f"{ANY} when {{ {text} }};")
+    first, second = (ask(loaded, {name: value}) for value in same)
+    assert first is second
+    assert len(loaded._cache) == 1  # noqa: SLF001 - see above
+    assert ask(loaded, {name: other[0]}).answer != ask(loaded, {name: other[1]}).answer
+
+
+@pytest.mark.parametrize(
     "condition", ["context.n > 5 && context.n + 1 != 9", "context.n > 5 && [8].contains(context.n)"]
 )
 def test_numbers_used_otherwise_count_as_they_are(policies, ask, condition):
