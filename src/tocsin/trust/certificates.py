@@ -86,8 +86,10 @@ def _load(der: bytes) -> x509.Certificate:
         raise refusal(f"the client certificate is larger than {MAX_CERTIFICATE_BYTES} bytes")
     try:
         certificate = x509.load_der_x509_certificate(der)
-        _ = certificate.extensions, certificate.subject, certificate.issuer
-    except (ValueError, TypeError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
+        # Parts are decoded when they are first asked for: ask for all that is looked at, so that each fails here.
+        _ = [extension.value for extension in certificate.extensions], certificate.issuer.rfc4514_string()
+        _ = _names(certificate), certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    except Exception as error:  # the library has kinds of errors for bad DER that share no base, and may get more
         raise refusal("the client certificate cannot be read") from error
     return certificate
 
