@@ -114,6 +114,11 @@ def test_a_credential_is_verified(point):
     assert answer["context"]["reasons"][0]["source"] == "identity"
 
 
+@pytest.mark.parametrize(("path", "body"), SEARCHES)
+def test_a_malformed_credential_is_a_bad_request(point, path, body):
+    point.refuse(path, body | {"context": {"credential": {"authorization": "x", "url": False}}})
+
+
 # --- pages
 
 

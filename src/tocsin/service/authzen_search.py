@@ -153,12 +153,13 @@ class Search:
         return _written([candidates.show(name) for name in found], shown, UNSET)
 
     async def _identity(self, context: dict[str, Any], subject: Entity | None) -> Identity | None:
-        """Find who the one subject is; None where every candidate is another subject."""
+        """Find who the one subject is; None where every candidate is another, and none of them is the credential's."""
+        credentials = credentials_of(context[CREDENTIAL]) if CREDENTIAL in context else None
         if subject is None:
             return None
-        if CREDENTIAL not in context:
+        if credentials is None:
             return asserted(subject)
-        return await proven(self._house, credentials_of(context[CREDENTIAL]), subject, self._house.clock())
+        return await proven(self._house, credentials, subject, self._house.clock())
 
     async def _allowed(
         self, names: Sequence[str], put: Callable[[str], Question], place: Place
