@@ -13,6 +13,7 @@ import uvloop
 
 from tocsin.engine import Engine
 from tocsin.engine.verify import Verifier
+from tocsin.errors import TocsinError
 from tocsin.service.app import App
 from tocsin.service.house import House
 from tocsin.service.logs import open_log
@@ -89,13 +90,31 @@ async def _serve(house: House, home: Path, ready: Callable[[str], None]) -> None
         house.log.info("started", address=address, policy_version=house.policies.current.version)
         ready(address)
 
-    warming = asyncio.get_running_loop().create_task(_warm(house))
+    loop = asyncio.get_running_loop()
+    beside = [loop.create_task(_warm(house)), loop.create_task(_follow(house))]
     try:
         await server.run(started)
     finally:
-        warming.cancel()
+        for task in beside:
+            task.cancel()
         told.unlink(missing_ok=True)
         await house.identity.aclose()
+
+
+async def _follow(house: House) -> None:
+    """Read policies again when their folder changed; a bad change is told once and never replaces what is good."""
+    every_s = house.settings.policy.reload_s
+    told: TocsinError | None = None
+    while every_s:
+        await asyncio.sleep(every_s)
+        try:
+            if await asyncio.to_thread(house.policies.reload):
+                house.log.info("policies-changed", policy_version=house.policies.current.version)
+            told = None
+        except TocsinError as error:
+            if error is not told:
+                house.log.warning("policies-refused", reason=error.message, hint=error.hint)
+            told = error
 
 
 async def _warm(house: House) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from threading import Lock
 from typing import TYPE_CHECKING, Final
 
 from tocsin.errors import PolicyError
@@ -20,7 +21,7 @@ _SETTLED_NS: Final = 100_000_000
 
 
 class PolicyStore:
-    """Holds the current PolicySet. One thread reloads; any thread may read `current`."""
+    """Holds the current PolicySet; any thread may reload it or read `current`."""
 
     def __init__(
         self,
@@ -38,6 +39,7 @@ class PolicyStore:
         self._stamp = stamp
         self._cache_entries = cache_entries
         self._clock_ns = clock_ns
+        self._reloading = Lock()
 
     @classmethod
     def open(
@@ -59,6 +61,10 @@ class PolicyStore:
         Raises PolicyError while what is there does not load, without reading it anew each time; what was in force
         stays. `fault` is the same error as before where nothing new happened, so that it need not be told again.
         """
+        with self._reloading:
+            return self._reload()
+
+    def _reload(self) -> bool:
         try:
             stamp = stamp_of(self.folder)
         except PolicyError as error:
