@@ -20,7 +20,6 @@ OAuthError = Literal[
 ERROR_STATUS: Final[dict[str, int]] = {"invalid_request": 400, "insufficient_scope": 403}
 """Status that goes with an error; 401 with every other."""
 
-MAX_SHOWN_CHARS: Final = 80
 _QUOTABLE: Final = frozenset(chr(c) for c in range(0x20, 0x7F)) - {'"', "\\"}
 
 

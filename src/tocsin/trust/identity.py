@@ -108,10 +108,6 @@ class IdentityVerifier:
         """Say how it stands with each issuer, without asking any."""
         return tuple(issuer.status(now.timestamp()) for issuer in self._issuers)
 
-    def forget(self) -> None:
-        """Forget every verified credential, so that each is verified anew; proofs seen stay seen."""
-        self._remembered.clear()
-
     async def aclose(self) -> None:
         """Give up what is under way and close connections."""
         for issuer in self._issuers:

@@ -75,7 +75,3 @@ class Remembered:
         while len(self._held) >= self._capacity:
             del self._held[next(iter(self._held))]
         self._held[key] = verified
-
-    def clear(self) -> None:
-        """Forget everything; every credential is verified anew."""
-        self._held.clear()
