@@ -35,6 +35,7 @@ __all__ = ["ForwardAuth", "routes"]
 
 PATH: Final = "/forward-auth"
 PREFIXES: Final = (f"{PATH}/", "/ext-authz/")
+NGINX: Final = (b"x-original-method", b"x-original-uri", b"x-original-url")
 RESOURCE: Final = "route"
 NOBODY: Final = "anonymous:unknown"
 UNAUTHORIZED: Final = 401
@@ -150,8 +151,9 @@ def _suffix(request: Request) -> bytes:
 
 
 def _unclear(request: Request, error: AmbiguousRequest | BadValue) -> Problem:
-    """Refuse what is not clear; nginx, which sets this header, would make a fault of its own of 400."""
-    return Problem(403 if request.header(b"x-original-method") else 400, error.code, error.message)
+    """Refuse what is not clear; nginx, which sets one of these headers, would make a fault of its own of 400."""
+    nginx = any(request.header(name) for name in NGINX)
+    return Problem(FORBIDDEN if nginx else 400, error.code, error.message)
 
 
 def _refused(error: InvalidCredential) -> Problem:

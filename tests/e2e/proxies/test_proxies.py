@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import posixpath
+import random
 import re
 import time
 import uuid
@@ -131,6 +133,34 @@ def test_no_spelling_of_a_path_gets_around_its_policy(proxy, api, target):
         assert re.fullmatch(r"/public(/[a-z]+)+", only(api)[1])
     else:
         refused(api, answer, 400, 401, 403, 404)
+
+
+PIECES = [
+    "/", "/", "/", "//", ".", "..", "%2e", ".%2E", "%2f", "%5C", "\\", ";", "%3b", ";/..", "public", "private", "x",
+    "%70rivate", "?", "%3f", "#", "%23", "%00", "%0a", "%25", "2e", "%252e", "%c0%ae", "%ef%bc%8f", "%", "é", "|", "~",
+]  # fmt: skip
+
+
+def readings(target):
+    """The path as API servers of different makes would read it."""
+    path = target.partition("?")[0]
+    decoded = unquote(path)
+    yield from (path, decoded, unquote(decoded), re.sub(r";[^/]*", "", decoded), decoded.replace("\\", "/"))
+
+
+def test_whatever_reaches_the_api_is_public_however_it_is_read(proxy, api):
+    luck, passed = random.Random(9), 0  # noqa: S311 - the same paths each time
+    for _ in range(400):
+        path = "/public/" if luck.random() < 0.7 else "/"
+        path += "".join(luck.choices(PIECES, k=luck.randint(1, 5)))
+        status = proxy.ask("GET", path).status
+        reached = api.take()
+        assert bool(reached) == (status == 200), path
+        for _, target, _, _ in reached:
+            passed += 1
+            for read in readings(target):
+                assert posixpath.normpath("/" + unquote(read).lstrip("/")).startswith("/public"), (path, target)
+    assert passed > 20, "most were refused, so nothing was tried"
 
 
 @pytest.mark.parametrize(
