@@ -67,7 +67,10 @@ def put(server, label, mode, wanted, examples=25):
     @settings(EXAMPLES, max_examples=examples)
     @given(case=operation.as_strategy(generation_mode=mode))
     def run(case):
-        case.call_and_validate(base_url=server.address, headers=headers_for(server, operation), checks=wanted)
+        answer = case.call(base_url=server.address, headers=headers_for(server, operation))
+        # A body that is too large for its schema may be too large to be read at all.
+        unread = answer.status_code == 413
+        case.validate_response(answer, checks=ALWAYS if unread else wanted)
 
     run()
     assert server.process.poll() is None

@@ -1,7 +1,7 @@
 """What AuthZEN requests look like (OpenID AuthZEN Authorization API 1.0, sections 5 to 8), and how a body is read.
 
 Unknown members are ignored everywhere (section 10.1.1); a member twice, a number beyond IEEE 754 or half a surrogate
-is refused (section 11.6), since two readers could take two different questions from it.
+is refused (section 11.5), since two readers could take two different questions from it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """JSON bodies with one meaning: no name twice, no NaN, UTF-8 only, no deeper than a request needs.
 
 Two readers that disagree about a document are how a check is walked around, so whatever could be read in two ways is
-refused (RFC 8259, section 4; AuthZEN Authorization API 1.0, section 11.6).
+refused (RFC 8259, section 4; AuthZEN Authorization API 1.0, section 11.5).
 """
 
 from __future__ import annotations
