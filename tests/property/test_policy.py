@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import json
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -40,10 +43,16 @@ CONDITIONS = (
 HEADS = (
     "permit (principal, action, resource)",
     'permit (principal, action == Action::"read", resource)',
+    'permit (principal, action in Action::"all", resource)',
+    'forbid (principal, action in [Action::"write", Action::"some"], resource)',
     '@outcome("limit") @amount("5") permit (principal, action, resource)',
     "forbid (principal, action, resource)",
     '@outcome("step_up") @max_age("60") forbid (principal, action, resource)',
 )
+GROUPS = [
+    {"uid": {"type": "Action", "id": name}, "attrs": {}, "parents": [{"type": "Action", "id": above}]}
+    for name, above in (("read", "some"), ("some", "all"), ("else", "all"))
+]
 numbers = st.integers(-3, 20) | st.sampled_from(
     [1 << 63, (1 << 63) - 1, 5.0, 2.5, 2.6, 2.50004, 2.50006, float("nan"), 1e18]
 )
@@ -52,7 +61,7 @@ facts = st.dictionaries(st.sampled_from([*FIELDS, "other"]), values, max_size=5)
 properties = st.dictionaries(st.sampled_from(["role", "n", "soft", "else"]), values, max_size=2)
 questions = st.tuples(
     st.builds(Party, type=st.sampled_from(["user", "us-er"]), id=st.sampled_from("ab"), properties=properties),
-    st.sampled_from(["read", "write"]),
+    st.sampled_from(["read", "write", "some", "else"]),
     properties,
     st.builds(Party, type=st.just("doc"), id=st.sampled_from("ab"), properties=properties),
     facts,
@@ -62,11 +71,16 @@ rules = st.lists(st.tuples(st.sampled_from(HEADS), st.sampled_from(CONDITIONS)),
 
 def loaded(chosen, *entries):
     """The same policies once for each number of answers to keep."""
+    parts = parts_of(chosen)
+    return [PolicySet(parts, cache_entries=number) for number in entries or (0,)]
+
+
+def parts_of(chosen):
     with tempfile.TemporaryDirectory() as folder:
         text = "\n".join(f"{head} when {{ {condition} }};" for head, condition in chosen)
         Path(folder, "p.cedar").write_text(text, encoding="utf-8")
-        parts = load(Path(folder))
-    return [PolicySet(parts, cache_entries=number) for number in entries or (0,)]
+        Path(folder, "entities.json").write_text(json.dumps(GROUPS), encoding="utf-8")
+        return load(Path(folder))
 
 
 def outcome(policy_set, question, **how):
@@ -104,10 +118,21 @@ def test_fields_that_nothing_reads_never_change_an_answer(chosen, asked):
         assert outcome(policy_set, question) == outcome(policy_set, (subject, action, sent, resource, known))
 
 
+@settings(max_examples=150, deadline=None)
+@given(rules, st.lists(questions, min_size=1, max_size=20))
+def test_policies_for_other_actions_never_change_an_answer(chosen, asked):
+    parts = parts_of(chosen)
+    sliced = PolicySet(parts, cache_entries=0)
+    every = SimpleNamespace(of=lambda _: parts.slices.whole)
+    whole = PolicySet(msgspec.structs.replace(parts, slices=every), cache_entries=0)
+    for question in asked:
+        assert outcome(sliced, question) == outcome(whole, question)
+
+
 @settings(max_examples=100, deadline=None)
 @given(rules, st.lists(questions, min_size=1, max_size=10), st.sampled_from(CONDITIONS))
 def test_one_forbid_more_never_lets_more_through(chosen, asked, condition):
-    [before], [after] = loaded(chosen), loaded([*chosen, (HEADS[3], condition)])
+    [before], [after] = loaded(chosen), loaded([*chosen, (HEADS[5], condition)])
     for question in asked:
         one, other = outcome(before, question), outcome(after, question)
         if "bad value" not in (one, other):

@@ -13,6 +13,7 @@ from tocsin.trust.policy.facts import FACTS
 from tocsin.trust.policy.files import Folder, read_folder
 from tocsin.trust.policy.reading import Reads, named_actions, read_fields
 from tocsin.trust.policy.schema import BadSchema, read_schema, schema_actions
+from tocsin.trust.policy.slices import Slices
 from tocsin.trust.policy.stored import BadEntities, Stored, read_entities
 from tocsin.trust.policy.text import Statement, blame, statements, strain
 
@@ -41,9 +42,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     rules: dict[str, Rule]
     """By Cedar's own id of the policy, in file order."""
-    policies: cedarpy.PolicySet
-    permits: cedarpy.PolicySet
-    """The permits alone, asked when only `step_up` forbids hold."""
+    slices: Slices
     stored: Stored
     reads: Reads
     actions: tuple[str, ...]
@@ -185,17 +184,11 @@ def _assembled(
     return Parts(
         version=folder.version,
         rules=rules,
-        policies=_handle(bodies),
-        permits=_handle({name: body for name, body in bodies.items() if body["effect"] == "permit"}),
+        slices=Slices(bodies, stored.above),
         stored=stored,
         reads=read_fields(bodies.values()),
         actions=tuple(dict.fromkeys(named)),
     )
-
-
-def _handle(bodies: dict[str, dict[str, Any]]) -> cedarpy.PolicySet:
-    whole = {"templates": {}, "staticPolicies": bodies, "templateLinks": []}
-    return cedarpy.PolicySet.from_json_str(msgspec.json.encode(whole).decode())
 
 
 def _warnings(folder: Folder, policies: Sequence[_Policy]) -> Iterable[Fault]:

@@ -115,7 +115,7 @@ class PolicySet:
         sent = (subject.properties, resource.properties, action_properties) if overlay else ({}, {}, {})
         request = self._request(subject, action, resource, sent, facts)
         rules: dict[str, Rule] = {}
-        for policies in (self._parts.policies, self._parts.permits):
+        for policies in self._parts.slices.of(action):
             found = self._ask(request, policies)
             if not isinstance(found, PolicyAnswer):
                 rules |= {rule.id: rule for rule in found[1]}
@@ -189,8 +189,8 @@ class PolicySet:
 
     def _decide(self, request: _Request) -> PolicyAnswer:
         """Put a question to Cedar; INVARIANT: an error or no decision denies, for Cedar skips a forbid that errs."""
-        parts = self._parts
-        found = self._ask(request, parts.policies)
+        policies, permits = self._parts.slices.of(request["action"]["id"])
+        found = self._ask(request, policies)
         if isinstance(found, PolicyAnswer):
             return found
         allowed, rules = found
@@ -200,7 +200,7 @@ class PolicySet:
             return outcome.forbidden(rules)
         if not rules:
             return outcome.unpermitted()
-        without = self._ask(request, parts.permits)
+        without = self._ask(request, permits)
         if isinstance(without, PolicyAnswer):
             return without
         return outcome.stepped_up(rules) if without[0] else outcome.unpermitted(rules)

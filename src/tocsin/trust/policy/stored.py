@@ -34,6 +34,8 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True):
     handle: cedarpy.Entities
     attributes: dict[str, dict[str, dict[str, Any]]]
     """By Cedar type, then id, in file order: attributes in Cedar's JSON, extension values written out."""
+    above: dict[str, frozenset[str]]
+    """Of each stored or declared action, the groups it is in, at any height."""
     count: int
 
 
@@ -52,14 +54,31 @@ def read_entities(source: tuple[str, str] | None, schema: cedarpy.Schema | None)
         handle = cedarpy.Entities.from_json_str(text, schema)
     except ValueError as error:
         raise _culprit(whole, elements, schema, str(error)) from error
-    return Stored(handle=handle, attributes=_attributes(handle, elements), count=len(elements))
+    held: list[dict[str, Any]] = msgspec.json.decode(str(handle))
+    return Stored(handle=handle, attributes=_attributes(held, elements), above=_above(held), count=len(elements))
 
 
-def _attributes(handle: cedarpy.Entities, elements: list[_Element]) -> dict[str, dict[str, dict[str, Any]]]:
+def _above(held: list[dict[str, Any]]) -> dict[str, frozenset[str]]:
+    """Follow actions upwards, without trusting that what Cedar writes names more than parents."""
+    parents = {_uid(entity)[1]: _ids(entity["parents"]) for entity in held if _uid(entity)[0] == "Action"}
+    above = {}
+    for action, first in parents.items():
+        found, left = set(first), list(first)
+        while left:
+            more = parents.get(left.pop(), set()) - found
+            found |= more
+            left.extend(more)
+        above[action] = frozenset(found)
+    return above
+
+
+def _ids(uids: list[dict[str, Any]]) -> set[str]:
+    return {uid["id"] for uid in (uid.get("__entity", uid) for uid in uids) if uid["type"] == "Action"}
+
+
+def _attributes(held: list[dict[str, Any]], elements: list[_Element]) -> dict[str, dict[str, dict[str, Any]]]:
     """Order what Cedar holds as the file does; what only the schema says (its actions) follows."""
-    known: dict[tuple[str, str], dict[str, Any]] = {
-        (entity["uid"]["type"], entity["uid"]["id"]): entity["attrs"] for entity in msgspec.json.decode(str(handle))
-    }
+    known: dict[tuple[str, str], dict[str, Any]] = {_uid(entity): entity["attrs"] for entity in held}
     order = dict.fromkeys([*(_uid(element.value) for element in elements), *known])
     attributes: dict[str, dict[str, dict[str, Any]]] = {}
     for kind, name in order:
