@@ -75,7 +75,7 @@ mangled = st.builds(
 )
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)
 @given(st.text(max_size=200) | compact | mangled)
 def test_taking_a_token_apart_ends_in_a_value_error_or_in_what_was_put_together(token):
     try:
@@ -86,7 +86,7 @@ def test_taking_a_token_apart_ends_in_a_value_error_or_in_what_was_put_together(
     assert "crit" not in signed.header
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)
 @given(st.binary(max_size=200) | anything.map(lambda value: json.dumps(value).encode("utf-8", "surrogatepass")))
 @example(b'{"a":1,"a":1}')
 @example(b'{"a":"\\udc00"}')
@@ -101,7 +101,7 @@ def test_json_is_read_as_everybody_else_reads_it_or_not_at_all(raw):
     json.dumps(value, ensure_ascii=False).encode("utf-8")
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)
 @given(st.text(max_size=200))
 @example("Bearer a")
 @example("bearer  a==")
@@ -134,7 +134,7 @@ CLAIMS = (
 )
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)
 @given(object_of(*CLAIMS), st.booleans())
 def test_claims_of_any_shape_make_a_sound_identity_or_are_refused(claims, good):
     if good:
@@ -153,7 +153,7 @@ def test_claims_of_any_shape_make_a_sound_identity_or_are_refused(claims, good):
     assert identity.session
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)
 @given(st.text(max_size=300) | st.binary(max_size=200).map(lambda raw: base64.b64encode(raw).decode()))
 @example('Cert="' + "%2D" * 100 + '"')
 @example('By="\\')
@@ -167,7 +167,7 @@ def test_a_header_with_a_certificate_is_read_or_refused(text):
         assert der is None or 0 < len(der) <= 16 << 10
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)
 @given(
     st.lists(st.tuples(st.sampled_from(["By", "Hash", "Subject", "URI"]), st.text(max_size=20)), max_size=4), st.text()
 )
@@ -183,14 +183,14 @@ def test_nothing_written_before_the_nearest_element_is_believed(before, raw):
     assert found == der
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)
 @given(st.binary(max_size=300))
 def test_noise_is_no_certificate(raw):
     with pytest.raises(InvalidCredential):
         identity_of_certificate(raw, SETTINGS, NOW)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=100)
 @given(st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), min_size=1, max_size=4))
 def test_a_certificate_changed_anywhere_is_read_or_refused(changes):
     raw = bytearray(CERTIFICATE)
@@ -203,14 +203,14 @@ def test_a_certificate_changed_anywhere_is_read_or_refused(changes):
     assert identity.subject.startswith("workload:")
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)
 @given(st.from_regex(r"spiffe://[a-z./%:@?#]{0,30}") | st.text(max_size=60))
 def test_a_spiffe_id_is_read_only_in_its_one_spelling(text):
     entity = spiffe_entity(text, ["a.example"])
     assert entity is None or text == "spiffe://" + entity.removeprefix("workload:")
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)
 @given(st.text(max_size=60) | st.from_regex(r"https?://[a-zA-Z.:@0-9/%?#]{0,40}", fullmatch=True))
 def test_a_target_has_one_spelling(url):
     try:
@@ -222,7 +222,7 @@ def test_a_target_has_one_spelling(url):
     assert same_target(url, normal)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)
 @given(anything | object_of("keys"))
 def test_a_key_set_of_any_shape_is_read_or_refused(document):
     try:
@@ -240,7 +240,7 @@ JWKS = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)
 @given(JWKS, object_of("htm", "htu", "iat", "jti", "ath"), st.sampled_from(["ES256", "RS256", "Ed25519", "none"]))
 def test_a_proof_nobody_signed_is_refused(jwk, claims, algorithm):
     header = {"typ": "dpop+jwt", "alg": algorithm, "jwk": jwk}
@@ -250,7 +250,7 @@ def test_a_proof_nobody_signed_is_refused(jwk, claims, algorithm):
         proofs.check(request, "x" * 43, AT)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)
 @given(st.text(max_size=300), st.text(max_size=50))
 def test_a_challenge_is_one_line_of_ascii(description, scope):
     written = challenge("Bearer", "invalid_token", error_description=description, scope=scope)
@@ -259,7 +259,7 @@ def test_a_challenge_is_one_line_of_ascii(description, scope):
     assert written.count('"') % 2 == 0
 
 
-@settings(max_examples=60, deadline=None)
+@settings(deadline=None, max_examples=30)
 @given(
     st.none() | st.text(max_size=100) | (compact | mangled).map(lambda token: f"Bearer {token}"),
     st.lists(compact | st.text(max_size=30), max_size=2).map(tuple),

@@ -7,6 +7,7 @@ uncompressed, so that a few bytes cannot unfold into many.
 from __future__ import annotations
 
 import asyncio
+import functools
 import ipaddress
 import ssl
 from typing import TYPE_CHECKING, Any, Final
@@ -110,7 +111,9 @@ class Fetcher:
             raise IssuerUnavailable(f"`{url}` cannot be reached: {type(error).__name__}") from error
 
 
+@functools.cache
 def _tls(ca_file: str) -> ssl.SSLContext:
+    """Read the authorities; it takes tens of milliseconds, so once in a process."""
     try:
         return ssl.create_default_context(cafile=ca_file or None)
     except (OSError, ssl.SSLError) as error:
