@@ -26,7 +26,7 @@ def serve(
         bool | None, typer.Option("--enforce", help="Act on restrictions in place of only recording them.")
     ] = None,
 ) -> None:
-    """Answer questions, take events and administration over HTTP, until told to stop.
+    """Serve decisions, ingest and administration over HTTP.
 
     Callers authenticate with keys: `tocsin keys create --role pep`. SIGTERM finishes what was begun; SIGHUP reads
     policies and the certificate again.
