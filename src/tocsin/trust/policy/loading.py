@@ -11,7 +11,7 @@ from tocsin.errors import PolicyError
 from tocsin.trust.policy.annotations import BadAnnotation, Rule, read_rule, unknown
 from tocsin.trust.policy.facts import FACTS
 from tocsin.trust.policy.files import Folder, read_folder
-from tocsin.trust.policy.reading import Reads, named_actions, read_fields
+from tocsin.trust.policy.reading import Reads, foreign_actions, named_actions, read_fields
 from tocsin.trust.policy.schema import BadSchema, read_schema, schema_actions
 from tocsin.trust.policy.slices import Slices
 from tocsin.trust.policy.stored import BadEntities, Stored, read_entities
@@ -97,12 +97,13 @@ def _parsed(folder: Folder) -> tuple[list[_Policy], list[Fault]]:
         if too_much := strain(text):
             faults.append(Fault(label, too_much))
             continue
-        for statement in statements(label, text):
-            found = _policy(statement)
-            if isinstance(found, Fault):
-                faults.append(found)
-            else:
-                policies.append(found)
+        found = [_policy(statement) for statement in statements(label, text)]
+        wrong = [fault for fault in found if isinstance(fault, Fault)]
+        right = [policy for policy in found if isinstance(policy, _Policy)]
+        if not wrong and not _same(text, right):
+            wrong = [Fault(label, "its policies cannot be told apart")]
+        policies += right
+        faults += wrong
     if len(policies) > MAX_POLICIES:
         faults.append(Fault(str(folder.path), f"more than {MAX_POLICIES} policies"))
     return policies, faults
@@ -118,7 +119,15 @@ def _policy(statement: Statement) -> _Policy | Fault:
         return Fault(statement.place, "nested too deep")
     if parsed["templates"]:
         return Fault(statement.place, "a template (`?principal`, `?resource`) has nothing here to be linked to")
+    if len(parsed["staticPolicies"]) != 1:
+        return Fault(statement.place, "not one policy")
     return _Policy(statement, parsed["staticPolicies"]["policy0"])
+
+
+def _same(text: str, policies: Sequence[_Policy]) -> bool:
+    """Say whether Cedar, given the whole file, sees the same policies in the same order."""
+    whole = msgspec.json.decode(cedarpy.policies_to_json_str(text))["staticPolicies"]
+    return bool(whole == {f"policy{number}": policy.body for number, policy in enumerate(policies)})
 
 
 def _complaint(text: str) -> str:
@@ -168,7 +177,7 @@ def _entities(folder: Folder, schema: cedarpy.Schema | None) -> tuple[Stored | N
 def _validated(policies: Sequence[_Policy], schema: cedarpy.Schema) -> list[Fault]:
     faults = []
     for policy in policies:
-        for error in cedarpy.validate_policies(policy.statement.text, schema).errors:
+        for error in cedarpy.validate_policies(policy.statement.text, schema, release_gil=True).errors:
             said = error.error.removeprefix(f"for policy `{error.policy_id}`, ")
             statement = policy.statement
             faults.append(Fault(statement.place_of(blame(statement.text, said, lambda _: "")), said))
@@ -198,6 +207,8 @@ def _warnings(folder: Folder, policies: Sequence[_Policy]) -> Iterable[Fault]:
         place = policy.statement.place
         for name in unknown(policy.body.get("annotations", {})):
             yield Fault(place, f"`@{name}` has no meaning here")
+        for kind, name in foreign_actions(policy.body):
+            yield Fault(place, f'no question has the action `{kind}::"{name}"`: all are `Action::"name"`')
         if folder.schema is None:
             for field in sorted(read_fields([policy.body]).fields - FACTS.keys()):
                 yield Fault(place, f"`context.{field}` is no fact of ours: only callers can send it")

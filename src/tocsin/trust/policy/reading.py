@@ -19,7 +19,7 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-__all__ = ["Reads", "named_actions", "read_fields"]
+__all__ = ["Reads", "foreign_actions", "named_actions", "read_fields"]
 
 _CONTEXT: Final = {"Var": "context"}
 _COMPARISONS: Final = frozenset({"<", "<=", ">", ">=", "==", "!="})
@@ -151,6 +151,14 @@ def named_actions(policies: Iterable[Mapping[str, Any]]) -> Iterator[str]:
         yield from _action_ids(policy.get("action", {}))
         for condition in policy.get("conditions", ()):
             yield from _action_ids(condition)
+
+
+def foreign_actions(policy: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Give type and id of actions in a policy's scope that no question can have, for they stand in a namespace."""
+    scope = policy["action"]
+    for entity in (scope["entity"],) if "entity" in scope else scope.get("entities", ()):
+        if entity["type"] != "Action":
+            yield entity["type"], entity["id"]
 
 
 def _action_ids(root: object) -> Iterator[str]:

@@ -51,7 +51,7 @@ def read_entities(source: tuple[str, str] | None, schema: cedarpy.Schema | None)
     whole = Statement(file, 1, text, 1)
     elements = list(_elements(whole))
     try:
-        handle = cedarpy.Entities.from_json_str(text, schema)
+        handle = cedarpy.Entities.from_json_str(text, schema, release_gil=True)
     except ValueError as error:
         raise _culprit(whole, elements, schema, str(error)) from error
     held: list[dict[str, Any]] = msgspec.json.decode(str(handle))

@@ -44,6 +44,8 @@ def faults(folder):
         (f'@id("no-permit") {ANY};', "policies.cedar:1: `@id` cannot be `no-permit`"),
         (f'@id("a b") {ANY};', "policies.cedar:1: `@id` cannot be `a b`"),
         ('@seconds("3") forbid (principal, action, resource);', "policies.cedar:1: `@seconds` means something only on"),
+        (";", "policies.cedar:1: unexpected token `;`"),
+        ("\x00", "policies.cedar:1: invalid token"),
         (f"{ANY} when {{ {'(' * 90}true{')' * 90} }};", "policies.cedar: more than 64 brackets are open at once"),
         (f"{ANY} when {{ {'(' * 90_000} }};", "policies.cedar: more than 64 brackets are open at once"),
         (f"{ANY} when {{ {' && '.join(['true'] * 20_000)} }};", "policies.cedar: more than 1000 operators in one"),
@@ -151,10 +153,18 @@ def test_warnings_name_what_no_schema_checks(folder):
     assert inspect(folder(f"{ANY};", schema=SCHEMA)).warnings == ()
 
 
+def test_an_action_that_no_question_has_is_warned_of(folder):
+    found = inspect(folder('permit (principal, action in [App::Action::"a", Action::"b"], resource);'))
+    assert [str(warning).rpartition("cedar:1: ")[2] for warning in found.warnings[1:]] == [
+        'no question has the action `App::Action::"a"`: all are `Action::"name"`'
+    ]
+
+
 def test_comments_and_texts_do_not_end_a_policy(policies):
     text = f'// one; two\n{ANY} when {{ "a;b // c" != "d" }}; // after;\n\n@id("last")\n{ANY};\n// end'
     loaded = policies(text)
     assert [(rule.id, rule.place.rpartition(":")[2]) for rule in loaded.rules] == [("policy0", "2"), ("last", "4")]
+    assert len(policies(f"// a\r{ANY};").rules) == 1
 
 
 def test_files_are_taken_by_name_and_a_comment_at_the_end_of_one_is_its_own(policies):
