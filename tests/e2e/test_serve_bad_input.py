@@ -20,6 +20,7 @@ header_s = 1.0
 body_s = 1.0
 idle_s = 2.0
 connections = 20
+concurrency = 18
 """
 EVALUATION = "/access/v1/evaluation"
 PING = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -227,15 +228,44 @@ def test_a_wish_to_upgrade_is_answered_plainly_and_ends_the_connection(served):
     assert b"connection: close" in got
 
 
-def test_more_connections_than_allowed_are_turned_away(served):
-    held = [socket.create_connection(served.place, timeout=5) for _ in range(20)]
-    try:
-        time.sleep(0.1)
-        assert statuses(served.raw(PING, timeout_s=5)) == [503]
-    finally:
-        for wire in held:
-            wire.close()
-        time.sleep(0.2)
+def hold(served, count, sent=b""):
+    """Open connections and leave each where `sent` takes it."""
+    held = [socket.create_connection(served.place, timeout=5) for _ in range(count)]
+    for wire in held:
+        wire.sendall(sent)
+    time.sleep(0.1)
+    return held
+
+
+def test_idle_connections_make_room_for_a_new_one(served):
+    held = hold(served, 40)
+    assert statuses(served.raw(GONE, timeout_s=5)) == [200]
+    for wire in held:
+        wire.close()
+
+
+def test_when_all_connections_work_a_new_one_is_turned_away_but_not_the_owner(served):
+    held = hold(served, 18, head(served, "Host: x", "Content-Length: 100"))
+    held += hold(served, 2, b"GET /healthz HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+    assert statuses(served.raw(PING, timeout_s=5)) == [503]
+    with served.owner() as owner:
+        assert owner.get("/admin/v1/status").status_code == 200
+    for wire in held:
+        wire.close()
+    time.sleep(0.2)
+
+
+def test_when_all_places_are_taken_health_and_the_owner_are_still_answered(served):
+    held = hold(served, 18, head(served, "Host: x", "Content-Length: 100"))
+    got = served.raw(head(served, "Host: x", "Content-Length: 2", "Connection: close") + b"{}", timeout_s=5)
+    assert statuses(got) == [503]
+    assert b"retry-after: 1" in got
+    assert statuses(served.raw(GONE, timeout_s=5)) == [200]
+    with served.owner() as owner:
+        assert owner.get("/admin/v1/status").status_code == 200
+    for wire in held:
+        wire.close()
+    time.sleep(0.2)
 
 
 def test_clients_that_leave_in_the_middle_leave_nothing_behind(served):
@@ -246,4 +276,4 @@ def test_clients_that_leave_in_the_middle_leave_nothing_behind(served):
         wire.sendall(head(served, "Host: x", "Content-Length: 100") + b"{" * 50)
     time.sleep(0.3)
     with served.owner() as owner:
-        assert "tocsin_requests_under_way 1.0" in owner.get("/metrics").text
+        assert "tocsin_requests_under_way 0.0" in owner.get("/metrics").text

@@ -13,7 +13,7 @@ from tocsin.errors import TocsinError
 from tocsin.service.arrival import Arrival, request_ids
 from tocsin.service.callers import Callers
 from tocsin.service.exchange import answer, arrived_body
-from tocsin.service.limits import Rates, Slots, read_body, too_large
+from tocsin.service.limits import ClientLeft, Rates, Slots, read_body, too_large
 from tocsin.service.peers import Peers
 from tocsin.service.problems import Problem, problem_of, unexpected
 from tocsin.service.request import CERTIFICATE, OWNER, Request, Response
@@ -56,12 +56,8 @@ class App:
         arrival = Arrival(scope["headers"], self._ids)
         tag = _Tag()
         try:
-            self._slots.take()
-            try:
-                response = await self._answer(scope, receive, arrival, tag)
-            finally:
-                self._slots.give()
-        except ConnectionResetError:
+            response = await self._answer(scope, receive, arrival, tag)
+        except ClientLeft:
             return
         except Exception as error:  # noqa: BLE001 - one request's failure is its own; it is logged and answered
             response = self._refuse(error, arrival, tag)
@@ -74,6 +70,17 @@ class App:
         arrival.check(scope["http_version"])
         route = self._router.find(scope["method"], scope["path"])
         tag.route = route.label
+        if not route.roles or scope.get(OWNER):  # a server that is full still tells so, and still obeys its owner
+            return await self._handle(route, scope, receive, arrival, tag)
+        self._slots.take()
+        try:
+            return await self._handle(route, scope, receive, arrival, tag)
+        finally:
+            self._slots.give()
+
+    async def _handle(
+        self, route: Route, scope: dict[str, Any], receive: Callable[[], Awaitable[Any]], arrival: Arrival, tag: _Tag
+    ) -> Response:
         caller = None
         if scope.get(OWNER):
             caller = self._callers.owner
@@ -139,15 +146,13 @@ class App:
     def _refuse(self, error: Exception, arrival: Arrival, tag: _Tag) -> Response:
         if isinstance(error, Problem):
             return error.response()
-        if isinstance(error, TocsinError):
-            problem = problem_of(error)
-            if problem.status < _SERVER_ERROR:
-                return problem.response()
-        else:
-            problem = unexpected()
-        self._house.log.error(
-            "request-failed", request=arrival.request_id, route=tag.route, caller=tag.caller, exc_info=error
-        )
+        problem = problem_of(error) if isinstance(error, TocsinError) else unexpected()
+        if problem.status >= _SERVER_ERROR:
+            log, known = self._house.log, {"request": arrival.request_id, "route": tag.route, "caller": tag.caller}
+            if isinstance(error, TocsinError):
+                log.warning("request-failed", **known, code=error.code, reason=error.message)
+            else:
+                log.error("request-failed", **known, exc_info=error)
         return problem.response()
 
     def _tell(self, scope: dict[str, Any], arrival: Arrival, tag: _Tag, response: Response, seconds: float) -> None:

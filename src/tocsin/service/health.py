@@ -36,9 +36,9 @@ def routes(house: House) -> list[Route]:
         return Response(200, house.metrics.exposition(), b"text/plain; version=0.0.4; charset=utf-8")
 
     return [
-        Route(_GET, "/healthz", alive, PUBLIC),
-        Route(_GET, "/readyz", readiness.answer, PUBLIC),
-        Route(_GET, "/metrics", metrics, readers),
+        Route(_GET, "/healthz", alive, PUBLIC, body_limit=0),
+        Route(_GET, "/readyz", readiness.answer, PUBLIC, body_limit=0),
+        Route(_GET, "/metrics", metrics, readers, body_limit=0),
     ]
 
 

@@ -11,9 +11,13 @@ from tocsin.service.problems import Problem
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-__all__ = ["Rates", "Slots", "read_body", "too_large"]
+__all__ = ["ClientLeft", "Rates", "Slots", "read_body", "too_large"]
 
 _MOST_CALLERS: Final = 10_000
+
+
+class ClientLeft(Exception):  # noqa: N818 - an end, not a failure
+    """The client went away before its body was whole; there is nobody to answer."""
 
 
 class Slots:
@@ -86,7 +90,7 @@ async def _gather(receive: Callable[[], Awaitable[Any]], limit: int) -> bytes:
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise ConnectionResetError("the client left before its body was whole")
+            raise ClientLeft
         part = message.get("body", b"")
         size += len(part)
         if size > limit:

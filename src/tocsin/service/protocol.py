@@ -78,8 +78,24 @@ class Connection(HttpToolsProtocol):
         self.deadline_s = self.loop.time() + self._bounds.header_s
         tls = cast("SSLObject | None", transport.get_extra_info("ssl_object"))
         self._certificate = tls.getpeercert(binary_form=True) if tls is not None else None
-        if len(self.connections) > self._bounds.connections and not self._owner:
+        if len(self.connections) > self._bounds.connections and not (self._owner or self._make_room()):
             self._end(Problem(503, "too-many-connections", "too many connections are open", headers=_RETRY))
+
+    def _make_room(self) -> bool:
+        """Close the connection that would be the next to end for being idle: only work holds a place."""
+        idle = [
+            other for other in self.connections if isinstance(other, Connection) and other.is_idle and other is not self
+        ]
+        if not idle:
+            return False
+        min(idle, key=lambda other: other.deadline_s).transport.abort()
+        return True
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no request is being answered here."""
+        answering = self.cycle is not None and not self.cycle.response_complete
+        return not (answering or self._owner or self.transport.is_closing())
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
@@ -105,10 +121,7 @@ class Connection(HttpToolsProtocol):
 
     def expire(self, now_s: float) -> None:
         """End the connection when it is idle, or slow, for too long."""
-        if now_s < self.deadline_s or self.transport.is_closing():
-            return
-        answering = self.cycle is not None and not self.cycle.response_complete
-        if answering:
+        if now_s < self.deadline_s or not self.is_idle:
             return
         if self._in_headers and self._raw_bytes:
             self._end(Problem(408, "headers-too-slow", "the headers did not arrive in time"))

@@ -8,7 +8,7 @@ import pytest
 
 from tocsin.config import Settings
 from tocsin.config.settings import ServeSettings
-from tocsin.service.limits import Rates, Slots, read_body
+from tocsin.service.limits import ClientLeft, Rates, Slots, read_body
 from tocsin.service.problems import Problem
 from tocsin.service.request import Response
 from tocsin.service.route import Route
@@ -59,7 +59,7 @@ def test_a_client_that_leaves_ends_its_request():
     async def gone():
         return {"type": "http.disconnect"}
 
-    with pytest.raises(ConnectionResetError):
+    with pytest.raises(ClientLeft):
         read(gone)
 
 
