@@ -75,6 +75,7 @@ class Server:
             address = await self._listen()
             ticking = loop.create_task(self._ticks())
             gc.collect()
+            gc.set_threshold(50_000, 20, 1000)
             gc.freeze()  # what was loaded at start stays; collections need not look at it
             ready(address)
             await self._stop.wait()
