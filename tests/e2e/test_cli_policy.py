@@ -112,7 +112,7 @@ def test_cases_that_do_not_hold_are_printed(tocsin, folder, tmp_path):
     (tmp_path / "more.json").write_text(json.dumps({"case": [case]}), encoding="utf-8")
     ran = tocsin("policy", "test", "policies", "--file", "more.json", "--json")
     assert ran.status == 8
-    assert "wanted `deny`, got an error: policies/docs.cedar:1: " in json.loads(ran.out)[0]["failure"]
+    assert "wanted `deny`, got an error: docs.cedar:1: " in json.loads(ran.out)[0]["failure"]
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,7 @@ def test_a_question_on_standard_input_is_explained(tocsin_here, monkeypatch):
     ran = tocsin_here("policy", "explain", "policies")
     assert ran.status == 0
     assert ran.out.startswith("deny\n  subject   user:\\x1b[2J  {}\n")
-    assert "error: policies/docs.cedar:1: " in ran.out
+    assert "error: docs.cedar:1: " in ran.out
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"{}")))
     assert tocsin_here("policy", "explain", "policies").err.startswith("error: not a question: ")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import cedarpy
@@ -19,7 +21,6 @@ from tocsin.trust.policy.values import plain_value, to_cedar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
 
     from tocsin.question import Party
     from tocsin.trust.policy.annotations import Rule
@@ -32,6 +33,8 @@ MAX_KEY_BYTES: Final = 4096
 """Larger questions are answered and not kept."""
 MAX_ERROR_CHARS: Final = 300
 
+_OWN_NAME: Final = re.compile(r"`(policy[0-9]+)`")
+"""How Cedar names a policy of ours in an error; it names it before anything a caller could have sent."""
 _Request = dict[str, Any]
 
 
@@ -211,15 +214,19 @@ class PolicySet:
             errors = [self._told(error) for error in result.diagnostics.errors]
             if errors or result.decision is cedarpy.Decision.NoDecision:
                 return outcome.failed(errors or ["no decision"])
-            rules = self._parts.rules
-            determining = set(result.diagnostics.reasons)
-            return result.allowed, [rule for name, rule in rules.items() if name in determining]
+            holding = sorted(result.diagnostics.reasons, key=_in_file_order)
+            return result.allowed, [self._parts.rules[name] for name in holding]
         except Exception as error:  # noqa: BLE001 - whatever the engine does, the answer is deny
             return outcome.failed([f"{type(error).__name__}: {error}"[:MAX_ERROR_CHARS]])
 
     def _told(self, error: str) -> str:
-        """Write an error with the policy's own name and place."""
-        for name, rule in self._parts.rules.items():
-            if f"`{name}`" in error:
-                return f"{rule.place}: {error.replace(f'`{name}`', f'`{rule.id}`')}"[:MAX_ERROR_CHARS]
-        return error[:MAX_ERROR_CHARS]
+        """Write an error with the policy's own name and place; without the folder, which is not a caller's business."""
+        match = _OWN_NAME.search(error)
+        rule = self._parts.rules.get(match[1]) if match else None
+        if match is None or rule is None:
+            return error[:MAX_ERROR_CHARS]
+        return f"{Path(rule.place).name}: {error.replace(match[0], f'`{rule.id}`')}"[:MAX_ERROR_CHARS]
+
+
+def _in_file_order(name: str) -> int:
+    return int(name.removeprefix("policy"))
