@@ -29,8 +29,9 @@ __all__ = ["CACHE_ENTRIES", "PolicySet"]
 
 CACHE_ENTRIES: Final = 65_536
 MAX_CONTEXT_BYTES: Final = 256 << 10
-MAX_KEY_BYTES: Final = 4096
+MAX_KEY_BYTES: Final = 1024
 """Larger questions are answered and not kept."""
+MAX_ANSWERS: Final = 4096
 MAX_ERROR_CHARS: Final = 300
 
 _OWN_NAME: Final = re.compile(r"`(policy[0-9]+)`")
@@ -54,6 +55,7 @@ class PolicySet:
         self._cache: Cache[PolicyAnswer] | None = Cache(cache_entries) if "time" not in self.reads else None
         self._fields = tuple(sorted(reads.fields.difference(PARTIES)))
         self._places = tuple(place_of(name, reads) for name in self._fields)
+        self._answers: dict[tuple[object, ...], PolicyAnswer] = {}
         self._parties = tuple(name in self.reads for name in PARTIES)
         self._encode: Callable[[Any], bytes] = msgspec.msgpack.Encoder().encode
 
@@ -198,15 +200,25 @@ class PolicySet:
             return found
         allowed, rules = found
         if allowed:
-            return outcome.permitted(rules)
+            return self._made(outcome.permitted, rules)
         if any(rule.outcome == "deny" for rule in rules):
-            return outcome.forbidden(rules)
+            return self._made(outcome.forbidden, rules)
         if not rules:
-            return outcome.unpermitted()
+            return self._made(outcome.unpermitted, rules)
         without = self._ask(request, permits)
         if isinstance(without, PolicyAnswer):
             return without
-        return outcome.stepped_up(rules) if without[0] else outcome.unpermitted(rules)
+        return self._made(outcome.stepped_up if without[0] else outcome.unpermitted, rules)
+
+    def _made(self, make: Callable[[Sequence[Rule]], PolicyAnswer], rules: list[Rule]) -> PolicyAnswer:
+        """Make an answer, or take the one that the same policies made before: many questions share few answers."""
+        key = (make, *(rule.id for rule in rules))
+        answer = self._answers.get(key)
+        if answer is None:
+            answer = make(rules)
+            if len(self._answers) < MAX_ANSWERS:
+                self._answers[key] = answer
+        return answer
 
     def _ask(self, request: _Request, policies: cedarpy.PolicySet) -> tuple[bool, list[Rule]] | PolicyAnswer:
         try:
