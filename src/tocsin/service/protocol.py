@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from tocsin.service.arrival import request_ids
 from tocsin.service.exchange import CYCLE
 from tocsin.service.problems import Problem
 from tocsin.service.request import CERTIFICATE, OWNER
@@ -55,6 +56,9 @@ class State(ServerState):
         super().__init__()
         self.quiet = asyncio.Event()
         """Set whenever the last connection has ended."""
+        self.ids = request_ids()
+        self.refused = 0
+        """Connections ended before the application saw a request."""
 
 
 class Connection(HttpToolsProtocol):
@@ -191,8 +195,10 @@ class Connection(HttpToolsProtocol):
         if self.cycle is not None and self.cycle.response_started and not self.cycle.response_complete:
             self.transport.close()  # an answer inside another one's would be worse than none
             return
+        self._shared.refused += 1
         answer = problem.response()
         lines = [STATUS_LINE[problem.status], b"content-type: ", answer.content_type, b"\r\n"]
+        lines.append(b"x-request-id: %b\r\n" % next(self._shared.ids).encode("ascii"))
         for name, value in (*self.server_state.default_headers, *answer.headers):
             lines += [name, b": ", value, b"\r\n"]
         lines += [b"content-length: %d\r\nconnection: close\r\n\r\n" % len(answer.body), answer.body]

@@ -55,6 +55,9 @@ class Server:
         self._tls = tls_context(self._serve)
         self._listeners: list[asyncio.Server] = []
         self._stop = asyncio.Event()
+        metrics, state = house.metrics, self._state
+        metrics.gauge("tocsin_connections", "Connections open.", lambda: len(state.connections))
+        metrics.counter("tocsin_connections_refused", "Connections ended without a request.", lambda: state.refused)
 
     @property
     def scheme(self) -> str:

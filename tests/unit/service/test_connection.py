@@ -198,6 +198,7 @@ def test_headers_are_bounded_however_they_are_cut(talk):
         pieces = [sent[at : at + size] for at in range(0, len(sent), size)]
         wire = talk(*pieces, header_bytes=1024)
         assert wire.written.startswith(b"HTTP/1.1 431 ")
+        assert b"x-request-id: " in wire.written
         assert wire.ended
     assert talk(request("/plain", "X: " + "a" * 500), header_bytes=1024).written.startswith(b"HTTP/1.1 200 ")
 
