@@ -73,7 +73,7 @@ def test_a_question_is_answered_with_the_id_that_came(served):
     assert any(line.get("request") == "r-1" and line.get("decision", "").startswith("D-") for line in served.lines())
 
 
-@pytest.mark.parametrize("sent", ["x" * 257, "two words", "caf\u00e9", ""])
+@pytest.mark.parametrize("sent", ["x" * 257, "caf\u00e9", ""])
 def test_an_id_that_could_do_harm_is_replaced(served, sent):
     with served.client() as client:
         given = client.get("/healthz", headers={"X-Request-ID": sent.encode("latin-1")}).headers["x-request-id"]

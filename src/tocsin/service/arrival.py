@@ -28,7 +28,7 @@ _WATCHED: Final = frozenset(
 )
 _MAY_REPEAT: Final = frozenset({b"x-forwarded-for", b"x-request-id"})
 _CLOSE: Final = ((b"connection", b"close"),)
-_REQUEST_ID: Final = re.compile(rb"[\x21-\x7e]{1,256}")
+_REQUEST_ID: Final = re.compile(rb"[\x20-\x7e]{1,256}")
 _DIGITS: Final = re.compile(rb"[0-9]{1,18}")
 
 
