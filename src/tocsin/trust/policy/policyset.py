@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from tocsin.question import Party
     from tocsin.trust.policy.annotations import Rule
+    from tocsin.trust.policy.slices import Handles
 
 __all__ = ["CACHE_ENTRIES", "PolicySet"]
 
@@ -120,7 +121,7 @@ class PolicySet:
         sent = (subject.properties, resource.properties, action_properties) if overlay else ({}, {}, {})
         request = self._request(subject, action, resource, sent, facts)
         rules: dict[str, Rule] = {}
-        for policies in self._parts.slices.of(action):
+        for policies in self._slice(request):
             found = self._ask(request, policies)
             if not isinstance(found, PolicyAnswer):
                 rules |= {rule.id: rule for rule in found[1]}
@@ -192,9 +193,12 @@ class PolicySet:
     def _stored(self, kind: str, uid: str) -> dict[str, Any]:
         return self._parts.stored.attributes.get(kind, {}).get(uid, {})
 
+    def _slice(self, request: _Request) -> Handles:
+        return self._parts.slices.of(request["action"]["id"], request["principal"]["type"], request["resource"]["type"])
+
     def _decide(self, request: _Request) -> PolicyAnswer:
         """Put a question to Cedar; INVARIANT: an error or no decision denies, for Cedar skips a forbid that errs."""
-        policies, permits = self._parts.slices.of(request["action"]["id"])
+        policies, permits = self._slice(request)
         found = self._ask(request, policies)
         if isinstance(found, PolicyAnswer):
             return found

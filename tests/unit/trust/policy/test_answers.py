@@ -61,6 +61,13 @@ def test_an_engine_that_breaks_denies(policies, ask, monkeypatch):
     assert ids(ask(loaded)) == ("deny", ["policy-error"])
 
 
+def test_no_decision_denies(policies, ask, monkeypatch):
+    loaded = policies(f"{PERMIT};")
+    none = {"decision": "NoDecision", "diagnostics": {"reason": ["policy0"], "errors": []}, "correlation_id": None}
+    monkeypatch.setattr(cedarpy, "is_authorized", lambda *_: cedarpy.AuthzResult(none))
+    assert ids(ask(loaded)) == ("deny", ["policy-error"])
+
+
 STEP = f'@outcome("step_up") @acr_values("phr phrh") @max_age("300") @id("s1") {FORBID} when {{ context.age > 5 }};'
 STEP2 = f'@outcome("step_up") @acr_values("phr hw") @max_age("60") @id("s2") {FORBID} when {{ context.age > 9 }};'
 
