@@ -47,6 +47,10 @@ HEADS = (
     'forbid (principal, action in [Action::"write", Action::"some"], resource)',
     '@outcome("limit") @amount("5") permit (principal, action, resource)',
     "forbid (principal, action, resource)",
+    "permit (principal is user, action, resource is doc)",
+    'forbid (principal == user::"a", action == Action::"read", resource is doc)',
+    'permit (principal is user in user::"b", action, resource == doc::"a")',
+    "forbid (principal is other, action, resource)",
     '@outcome("step_up") @max_age("60") forbid (principal, action, resource)',
 )
 GROUPS = [
@@ -120,10 +124,10 @@ def test_fields_that_nothing_reads_never_change_an_answer(chosen, asked):
 
 @settings(max_examples=150, deadline=None)
 @given(rules, st.lists(questions, min_size=1, max_size=20))
-def test_policies_for_other_actions_never_change_an_answer(chosen, asked):
+def test_policies_for_other_actions_and_types_never_change_an_answer(chosen, asked):
     parts = parts_of(chosen)
     sliced = PolicySet(parts, cache_entries=0)
-    every = SimpleNamespace(of=lambda _: parts.slices.whole)
+    every = SimpleNamespace(of=lambda *_: parts.slices.whole)
     whole = PolicySet(msgspec.structs.replace(parts, slices=every), cache_entries=0)
     for question in asked:
         assert outcome(sliced, question) == outcome(whole, question)

@@ -34,6 +34,6 @@ def test_no_more_slices_are_made_than_bounded(many, ask):
         ask(many, {"assurance": 1}, action=f"a{number}")
     slices = many._parts.slices  # noqa: SLF001 - what is kept shows the bound
     assert len(slices._made) == MAX_SLICES  # noqa: SLF001 - see above
-    assert len(slices.of("a3").policies) == 2
-    assert len(slices.of(f"a{ACTIONS - 1}").policies) == ACTIONS + 2
-    assert len(slices.of("unheard of").policies) == 1
+    assert len(slices.of("a3", "user", "doc").policies) == 2
+    assert len(slices.of(f"a{ACTIONS - 1}", "user", "doc").policies) == ACTIONS + 2
+    assert len(slices.of("unheard of", "user", "doc").policies) == 1
