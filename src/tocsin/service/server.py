@@ -164,15 +164,17 @@ class Server:
 
     def _read_again(self) -> None:
         """Read policies and the certificate again; a bad one never replaces a good one."""
-        log = self._house.log
+        log, policies = self._house.log, self._house.policies
         try:
-            changed = self._house.policies.reload()
+            changed = policies.reload()
+            if policies.fault is not None:
+                raise policies.fault
             if self._tls is not None:
                 _renew(self._tls, self._house)
         except TocsinError as error:
             log.warning("reload-refused", code=error.code, reason=error.message)
         else:
-            log.info("reloaded", policies_changed=changed, policy_version=self._house.policies.current.version)
+            log.info("reloaded", policies_changed=changed, policy_version=policies.current.version)
 
     # --- stopping
 

@@ -118,10 +118,19 @@ async def _follow(house: House) -> None:
 
 
 async def _warm(house: House) -> None:
-    """Fetch what issuers publish before anybody needs it; whoever cannot be reached shows in `/readyz`."""
-    for status in await house.identity.warm(house.clock()):
-        if not status.ready:
-            house.log.warning("issuer-unreachable", issuer=status.issuer)
+    """Fetch what issuers publish before anybody needs it, and again while one cannot be reached.
+
+    Whoever is not ready is sent no requests, so none of those would ever bring the keys.
+    """
+    lost: set[str] = set()
+    while True:
+        missing = {status.issuer for status in await house.identity.warm(house.clock()) if not status.ready}
+        for issuer in missing - lost:
+            house.log.warning("issuer-unreachable", issuer=issuer)
+        for issuer in lost - missing:
+            house.log.info("issuer-reached", issuer=issuer)
+        lost = missing
+        await asyncio.sleep(house.settings.identity.jwks_cooldown_s)
 
 
 def _measure(house: House) -> None:
