@@ -256,3 +256,23 @@ def test_without_a_home_there_is_nothing_to_compare(tocsin_here):
     ran = tocsin_here("policy", "diff", "policies")
     assert (ran.status, ran.out) == (4, "")
     assert ran.err.startswith("error: there is no home at `tocsin-home`")
+
+
+def test_policies_are_kept_in_a_home_and_counted_until_better_ones_come(tocsin, folder, tmp_path):
+    with Engine.open(tmp_path / "home", Settings()):
+        pass
+    first = tocsin("policy", "install", "policies", "--home", "home", "--by", "ops", "--json")
+    assert first.status == 0
+    version = json.loads(first.out)["version"]
+    kept = tmp_path / "home/policies"
+    assert PolicyStore.open(kept).current.version == version
+    assert {path.name for path in kept.iterdir()} == {"docs.cedar", "entities.json"}
+    (folder / "docs.cedar").write_text("permit (principal, action", encoding="utf-8")
+    refused = tocsin("policy", "install", "policies", "--home", "home")
+    assert refused.status == 8
+    assert PolicyStore.open(kept).current.version == version
+    (folder / "docs.cedar").write_text("permit (principal, action, resource);", encoding="utf-8")
+    assert tocsin("policy", "install", "policies", "--home", "home").status == 0
+    assert PolicyStore.open(kept).current.version != version
+    audit = json.loads(tocsin("audit", "list", "--home", "home", "--json").out)
+    assert [row["detail"]["version"] for row in audit if row["action"] == "policies-installed"][-1] == version

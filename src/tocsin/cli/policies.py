@@ -16,6 +16,7 @@ from tocsin.errors import PolicyError
 from tocsin.question import Party, Reliance, Why
 from tocsin.trust.policy import (
     DEFAULT_FOLDER,
+    KEPT,
     Case,
     Change,
     Compared,
@@ -25,6 +26,7 @@ from tocsin.trust.policy import (
     compare,
     failure,
     inspect,
+    install,
     read_cases,
     read_trial,
     trial_of,
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
 
     from tocsin.cli.output import Printer
 
-__all__ = ["check", "diff", "explain", "folder_of", "read_trial", "run_cases", "trial_of"]
+__all__ = ["check", "diff", "explain", "folder_of", "install_in", "read_trial", "run_cases", "trial_of"]
 
 _NO_CACHE: Final = 0
 MAX_SHOWN_CHARS: Final = 200
@@ -74,6 +76,17 @@ def folder_of(folder: Path | None, config: Path | None) -> Path:
         return folder
     chosen = load_settings(config, {}).settings.policy.folder
     return Path(chosen) if chosen else DEFAULT_FOLDER
+
+
+def install_in(printer: Printer, folder: Path, home: Path | None, config: Path | None, by: str) -> None:
+    """Put policies in force in a home, audited; raises PolicyError for what does not load."""
+    with open_home(config, home) as opened:
+        version = install(folder, opened.path)
+        opened.records.audit(by, "policies-installed", {"version": version, "folder": str(folder)})
+        told = {"version": version, "folder": str(opened.path / KEPT)}
+    printer.one(told, lambda p, t: p.line(f"in force: version {t['version']}, kept in {t['folder']}"))
+    if load_settings(config, {}).settings.policy.folder:
+        say("warning: `policy.folder` is set and counts before these")
 
 
 def check(printer: Printer, folder: Path) -> None:

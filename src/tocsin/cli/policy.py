@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import msgspec
 import typer
 
-from tocsin.cli.options import ConfigFile, HomePath, JsonFlag, OutputMode, moment
+from tocsin.cli.options import By, ConfigFile, HomePath, JsonFlag, OutputMode, moment
 from tocsin.cli.output import Output, Printer
 
 if TYPE_CHECKING:
@@ -84,6 +84,22 @@ def diff_policies(
 ) -> None:
     """Put the journaled questions to other policies, and show every decision that would change."""
     _work().diff(Printer(output, as_json=as_json), folder, home, config, moment(since) if since else None)
+
+
+@app.command("install")
+def install_policies(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The policies to put in force.")],
+    by: By = "",
+    home: HomePath = None,
+    config: ConfigFile = None,
+    output: OutputMode = Output.human,
+    as_json: JsonFlag = False,
+) -> None:
+    """Keep policies in the home and put them in force there; a running server takes them within seconds.
+
+    They count where no `policy.folder` is set. Policies that do not load are refused and change nothing.
+    """
+    _work().install_in(Printer(output, as_json=as_json), folder, home, config, by)
 
 
 def _work() -> ModuleType:

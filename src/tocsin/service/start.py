@@ -23,7 +23,7 @@ from tocsin.service.server import Server
 from tocsin.store.disk import replace_file
 from tocsin.trust.identity import IdentityVerifier
 from tocsin.trust.keys import ApiKeys
-from tocsin.trust.policy import PolicyStore
+from tocsin.trust.policy import PolicyStore, folder_in_force
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,7 +47,7 @@ def serve(
 ) -> None:
     """Serve until told to stop; `ready` is told the address. Raises what stands in the way of starting."""
     home = Path(settings.home.path)
-    folder = Path(settings.policy.folder) if settings.policy.folder else None
+    folder = folder_in_force(settings.policy.folder, home)
     policies = PolicyStore.open(folder, cache_entries=settings.policy.cache_entries)
     with Engine.open(home, settings, entities=entities, clock=clock) as engine:
         engine.settle()
@@ -107,6 +107,8 @@ async def _follow(house: House) -> None:
     told: TocsinError | None = None
     while every_s:
         await asyncio.sleep(every_s)
+        chosen = folder_in_force(house.settings.policy.folder, house.engine.home.path)
+        house.policies.folder = chosen or house.policies.folder  # a first set may have been installed meanwhile
         try:
             if await asyncio.to_thread(house.policies.reload):
                 house.log.info("policies-changed", policy_version=house.policies.current.version)

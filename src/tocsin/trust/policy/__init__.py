@@ -6,6 +6,7 @@ from tocsin.errors import BadValue, PolicyError
 from tocsin.trust.policy.difference import Change, Compared, compare
 from tocsin.trust.policy.facts import FACTS, with_request
 from tocsin.trust.policy.files import DEFAULT_FOLDER
+from tocsin.trust.policy.kept import KEPT, folder_in_force, install
 from tocsin.trust.policy.loading import Fault, Inspection, inspect
 from tocsin.trust.policy.outcome import PolicyAnswer
 from tocsin.trust.policy.policyset import PolicySet
@@ -16,6 +17,7 @@ from tocsin.trust.policy.values import check_value
 __all__ = [
     "DEFAULT_FOLDER",
     "FACTS",
+    "KEPT",
     "BadValue",
     "Case",
     "Change",
@@ -31,7 +33,9 @@ __all__ = [
     "check_value",
     "compare",
     "failure",
+    "folder_in_force",
     "inspect",
+    "install",
     "read_cases",
     "read_trial",
     "trial_of",
