@@ -64,6 +64,8 @@ class Records:
 
     def put_restrictions(self, restrictions: Sequence[Restriction]) -> None:
         """Keep restrictions; one of the same id is replaced, unless it was lifted."""
+        if not restrictions:
+            return  # most flushes have none, and even a condition on a column takes a while to write
         rows = [
             {
                 "id": r.id,
