@@ -9,9 +9,11 @@ import asyncio
 import gc
 import os
 import signal
+import socket
 import sys
 from email.utils import formatdate
 from functools import partial
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
 from uvicorn import Config
@@ -116,6 +118,8 @@ class Server:
         self._listeners.append(listener)
         await self._listen_to_owner()
         bound = listener.sockets[0].getsockname()
+        if self._tls is None and not ip_address(bound[0]).is_loopback:
+            self._house.log.warning("no-tls", reason="keys and tokens cross the network as they are", address=bound[0])
         name = f"[{bound[0]}]" if ":" in bound[0] else bound[0]
         return f"{self.scheme}://{name}:{bound[1]}"
 
@@ -127,11 +131,11 @@ class Server:
             )
         path.unlink(missing_ok=True)  # left by a server that was killed: the home's lock is ours
         connection = partial(Connection, self._config, self._state, self._bounds, owner=True)
-        before = os.umask(0o177)
-        try:
-            listener = await asyncio.get_running_loop().create_unix_server(connection, str(path), backlog=_BACKLOG)
-        finally:
-            os.umask(before)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as bound:
+            bound.bind(str(path))
+            path.chmod(0o600)  # before anybody can connect; an umask would hold for the writer thread's files too
+            loop = asyncio.get_running_loop()
+            listener = await loop.create_unix_server(connection, sock=bound.dup(), backlog=_BACKLOG)
         self._listeners.append(listener)
 
     def _close_listeners(self) -> None:
