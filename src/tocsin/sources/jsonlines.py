@@ -32,6 +32,8 @@ __all__ = ["SOURCE", "parse_event"]
 
 _DECODER: Final = msgspec.json.Decoder(Event)
 _HINT: Final = "a line is one JSON object with at least `time` (RFC 3339, with a zone), `kind`, `subject`, `action`"
+_WHOLE: Final = tuple(field.name for field in EVENT_SCHEMA if field.type == pa.int64() and field.name not in OWN_FIELDS)
+_MOST_WHOLE: Final = 1 << 63
 _REQUIRED: Final = ("time", "kind", "subject", "action")
 _KIND_OF: Final = {pa.string(): TEXT, pa.int64(): INT, pa.float64(): FLOAT, pa.bool_(): BOOL}
 
@@ -72,7 +74,12 @@ def parse_event(data: bytes | bytearray | memoryview | str) -> Event:
     kind, colon, name = event.subject.partition(":")
     if not (kind and colon and name):
         raise RecordError("`subject` is not written `type:id`", hint="write `user:ada`, `key:…`, `ip:…`")
-    return event if event.decision is None else msgspec.structs.replace(event, decision=None)
+    for name in _WHOLE:
+        value = getattr(event, name)
+        if value is not None and not -_MOST_WHOLE <= value < _MOST_WHOLE:
+            raise RecordError(f"`{name}` does not fit 64 bits", hint="a count, or a number of bytes, is far smaller")
+    forged = [name for name in OWN_FIELDS if getattr(event, name) is not None]
+    return msgspec.structs.replace(event, **dict.fromkeys(forged)) if forged else event
 
 
 def _read(stream: Stream, intake: Intake) -> Iterator[pa.Table]:

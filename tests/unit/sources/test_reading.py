@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 import pytest
 import zstandard
 
-from tocsin.errors import SourceError, UnknownFormat, UsageError
-from tocsin.sources import Enrichment, gather, opening
+from tocsin.errors import RecordError, SourceError, UnknownFormat, UsageError
+from tocsin.sources import Enrichment, gather, opening, parse_event
 from tocsin.sources.finding import Found, find
 from tocsin.sources.opening import digest, open_stream
 
@@ -217,3 +217,17 @@ def test_progress_is_told(read, tmp_path):
     read("a", progress=told.append)
     assert [p.phase for p in told] == ["reading", "ordering"]
     assert told[-1].bytes_done == told[-1].bytes_total == len(line())
+
+
+@pytest.mark.parametrize("name", ["bytes_in", "bytes_out", "count"])
+def test_a_number_beyond_64_bits_is_one_bad_record(name):
+    line = b'{"time":"2026-03-01T09:00:00Z","kind":"api","subject":"user:a","action":"x","%s":%d}'
+    with pytest.raises(RecordError, match="64 bits"):
+        parse_event(line % (name.encode(), 1 << 63))
+    assert getattr(parse_event(line % (name.encode(), (1 << 63) - 1)), name) == (1 << 63) - 1
+
+
+def test_what_only_tocsin_fills_is_not_believed():
+    line = b'{"time":"2026-03-01T09:00:00Z","kind":"api","subject":"user:a","action":"x","source_line":%d,"decision":""}'
+    event = parse_event(line % (1 << 70))
+    assert (event.decision, event.source_line) == (None, None)
