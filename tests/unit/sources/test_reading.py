@@ -228,6 +228,6 @@ def test_a_number_beyond_64_bits_is_one_bad_record(name):
 
 
 def test_what_only_tocsin_fills_is_not_believed():
-    line = b'{"time":"2026-03-01T09:00:00Z","kind":"api","subject":"user:a","action":"x","source_line":%d,"decision":""}'
+    line = b'{"time":"2026-03-01T09:00:00Z","kind":"api","subject":"u:a","action":"x","source_line":%d,"decision":"1"}'
     event = parse_event(line % (1 << 70))
     assert (event.decision, event.source_line) == (None, None)
