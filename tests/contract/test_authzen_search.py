@@ -234,3 +234,9 @@ def test_the_work_for_one_page_is_bounded(make_point):
     found, told = pages(point, "search/subject", body)
     assert found == users("bob")
     assert [page["count"] for page in told] == [0, 1, 0]
+
+
+def test_properties_of_a_caller_whose_role_may_not_send_them_are_not_read(point):
+    body = {"subject": {"type": "user", "id": "carol", "properties": {"role": "admin"}}, "resource": TWO}
+    assert point.post("search/action", body, key="tsn_reader") == {"results": []}
+    assert point.post("search/action", body, key="tsn_pep") == {"results": [WRITE]}

@@ -180,6 +180,8 @@ class PolicySettings(_Section, frozen=True):
     """Answers kept for questions that policies cannot tell apart; 0 keeps none."""
     reload_s: Annotated[float, Meta(ge=0, le=86_400)] = 2.0
     """Seconds between looks at whether the folder changed; 0 reads it again only when told to."""
+    overlay_roles: tuple[str, ...] = ("pep", "admin")
+    """Roles of callers whose properties stand over stored attributes; those that other callers send are not read."""
 
 
 class IssuerSettings(_Section, frozen=True):
@@ -190,7 +192,7 @@ class IssuerSettings(_Section, frozen=True):
     audience: Annotated[tuple[Name, ...], Meta(min_length=1)]
     """Names under which tokens are meant for this platform; a token must carry one of them."""
     algorithms: Annotated[tuple[SigningAlgorithm, ...], Meta(min_length=1)] = ("RS256", "PS256", "ES256", "Ed25519")
-    token_type: Literal["at+jwt", "any"] = "at+jwt"
+    token_type: Literal["at+jwt", "any"] = "at+jwt"  # noqa: S105 - a media type, no secret
     """`any` also takes tokens whose `typ` is `JWT` or missing, as many issuers make them."""
     discovery: str = ""
     """Where its metadata is; empty is `/.well-known/openid-configuration` under the issuer."""

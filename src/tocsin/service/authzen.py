@@ -53,6 +53,8 @@ _POST: Final = frozenset({"POST"})
 _SLICE_S: Final = 0.002
 """For so long one request may hold the event loop before others get their turn."""
 _MOST_IDS: Final = 100
+_MOST_SHARED_BYTES: Final = 4 << 20
+"""Of the defaults, counted once for each question: every question is journaled with all that it says."""
 _AUTHORITY: Final = re.compile(r"(?:[A-Za-z0-9.-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 _SHORTS: Final = {"deny_on_first_deny": False, "permit_on_first_permit": True}
 """Decision at which a list of questions is cut short."""
@@ -103,6 +105,8 @@ class AuthZen:
 
     async def _several(self, several: Evaluations, caller: Caller) -> tuple[list[Answer], list[str]]:
         defaults = _defaults(several)
+        if len(json.encode(defaults)) * len(several.evaluations) > _MOST_SHARED_BYTES:
+            raise Problem(400, "too-many-evaluations", "the defaults are too large for so many evaluations")
         until = _SHORTS.get(several.options.evaluations_semantic)
         write = full if several.options.context == "full" else brief
         answers: list[Answer] = []
@@ -134,6 +138,7 @@ class AuthZen:
             told(asked.context, asked.subject.properties),
             identity=asserted(asked.subject),
             caller=caller,
+            believed=house.settings.policy.overlay_roles,
             now=now,
         )
         try:
@@ -188,5 +193,5 @@ def routes(house: House) -> list[Route]:
     }
     found = [Route(_POST, PATHS[name], handler, roles) for name, (handler, roles) in handlers.items()]
     where = {WELL_KNOWN, WELL_KNOWN + urlsplit(house.settings.serve.public_url).path}
-    found += [Route(frozenset({"GET"}), path, authzen.metadata, PUBLIC) for path in sorted(where)]
+    found += [Route(frozenset({"GET"}), path, authzen.metadata, PUBLIC, body_limit=0) for path in sorted(where)]
     return found

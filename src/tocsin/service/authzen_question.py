@@ -18,7 +18,7 @@ from tocsin.sources.address import canonical_text
 from tocsin.trust.policy.names import MAX_ID_CHARS, MAX_TYPE_CHARS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
     from datetime import datetime
 
     from tocsin.event import Kind
@@ -91,15 +91,17 @@ def question_of(  # noqa: PLR0913 - a question has these parts
     *,
     identity: Identity,
     caller: Caller,
+    believed: Collection[str],
     now: datetime,
 ) -> Question:
-    """Put the question together."""
+    """Put the question together; properties are passed on from callers whose role is among the `believed`."""
+    believes = caller.role in believed
     return Question(
         time=now,
-        subject=Party(type=subject.type, id=subject.id, properties=subject.properties),
+        subject=Party(type=subject.type, id=subject.id, properties=subject.properties if believes else {}),
         action=action.name,
-        action_properties=action.properties,
-        resource=Party(type=resource.type, id=resource.id, properties=resource.properties),
+        action_properties=action.properties if believes else {},
+        resource=Party(type=resource.type, id=resource.id, properties=resource.properties if believes else {}),
         identity=identity,
         caller=caller.id,
         context=told.context,

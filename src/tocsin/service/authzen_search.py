@@ -136,7 +136,14 @@ class Search:
         def put(name: str) -> Question:
             who, action, resource = candidates.put(name)
             return question_of(
-                who, action, resource, circumstances, identity=identity or asserted(who), caller=caller, now=now
+                who,
+                action,
+                resource,
+                circumstances,
+                identity=identity or asserted(who),
+                caller=caller,
+                believed=self._house.settings.policy.overlay_roles,
+                now=now,
             )
 
         try:

@@ -35,4 +35,4 @@ def routes(house: House) -> list[Route]:
     async def answer(_request: Request) -> Response:
         return Response(body=body, headers=[(b"cache-control", b"max-age=3600")])
 
-    return [Route(frozenset({"GET"}), PATH, answer, PUBLIC)]
+    return [Route(frozenset({"GET"}), PATH, answer, PUBLIC, body_limit=0)]
