@@ -170,7 +170,10 @@ class Engine:
 
     def hand_over(self) -> HandOver | None:
         """Give what waits for the disk; None when nothing does. Whoever takes it writes it before the next."""
-        changes = self.story.changes(self.model.newest or self.clock())
+        now = self.model.newest or self.clock()
+        if self.hosted:  # an event dated ahead of the clock must not end what is in force until then
+            now = min(now, self.clock())
+        changes = self.story.changes(now)
         if not (self.waiting or changes):
             return None
         work = self.waiting.take(self.home, changes)

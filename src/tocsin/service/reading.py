@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -35,6 +36,8 @@ __all__ = ["Read", "read"]
 
 _UNSEEN: Final = head_of(b"")
 """The format is known, so nothing has to be recognised."""
+_AHEAD: Final = timedelta(minutes=5)
+"""A live event further ahead would make all that is asked until then late, and so never scored."""
 _NEVER_SPILLED: Final = 1 << 40
 """A body is bounded, so its events are ordered in memory."""
 
@@ -55,7 +58,7 @@ def read(parcels: Parcels, *, source_file: str, now: datetime, mark: str = "") -
     """Read every record; what is none is set aside. With a `mark`, events that have no uid get one made of it."""
     report, dead = FileReport(source_file=source_file), DeadLetters(None)
     orderer = Orderer(Path(), _NEVER_SPILLED)
-    door = Intake(report, 0, dead, now=now, modified=now, again=lambda: _stream(b""))
+    door = Intake(report, 0, dead, now=now, modified=now, again=lambda: _stream(b""), ahead=_AHEAD)
     for place, error in parcels.refused:
         door.put_aside(place, error.message, hint=error.hint)
     tables: list[pa.Table] = []
@@ -89,7 +92,7 @@ class _Placed(Intake):
 
 def _tables(parcel: Parcel, report: FileReport, dead: DeadLetters, now: datetime, mark: str) -> Iterator[pa.Table]:
     lines = parcel.lines
-    intake = _Placed(report, 0, dead, now=now, modified=now, again=lambda: _stream(lines))
+    intake = _Placed(report, 0, dead, now=now, modified=now, again=lambda: _stream(lines), ahead=_AHEAD)
     intake.places = parcel.places
     choice = choose(_UNSEEN, Found(report.source_file, ""), parcel.format, None)
     if isinstance(choice, str):

@@ -30,7 +30,6 @@ MAX_ID_CHARS: Final = 512
 MAX_TEXT_CHARS: Final = 2048
 EARLIEST: Final = datetime(1990, 1, 1, tzinfo=UTC)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-TOLERANCE: Final = timedelta(hours=24)
 _LINE_BITS: Final = 40
 _REQUIRED: Final = ("time", "kind", "subject", "action")
 _IDENTIFIERS: Final = ("subject", "counterparty", "uid")
@@ -59,7 +58,7 @@ def admit(table: pa.Table, intake: Intake) -> pa.Table:
     """
     columns = whole_columns(table)
     bad = np.zeros(len(table), bool)
-    for fault, reason in _faults(columns, len(table), intake.now):
+    for fault, reason in _faults(columns, len(table), intake.now, intake.ahead):
         if not fault.true_count:
             continue
         fresh = _numpy(fault) & ~bad
@@ -73,7 +72,7 @@ def admit(table: pa.Table, intake: Intake) -> pa.Table:
     return _shaped(columns, intake.ordinal)
 
 
-def _faults(columns: Columns, rows: int, now: datetime) -> Iterator[tuple[pa.BooleanArray, str]]:
+def _faults(columns: Columns, rows: int, now: datetime, ahead: timedelta) -> Iterator[tuple[pa.BooleanArray, str]]:
     """Yield what may be wrong and where it is; null is not a fault."""
     for name in _REQUIRED:
         if name not in columns:
@@ -83,7 +82,9 @@ def _faults(columns: Columns, rows: int, now: datetime) -> Iterator[tuple[pa.Boo
     if not set(_REQUIRED) <= set(columns):
         return
     micros = columns["time"].cast(pa.timestamp("us", tz="UTC")).cast(pa.int64())
-    yield pc.greater(micros, _number(_micros(now + TOLERANCE))), "its time lies more than 24 hours ahead"
+    minutes = ahead // timedelta(minutes=1)
+    span = f"{minutes // 60} hours" if minutes >= 60 else f"{minutes} minutes"  # noqa: PLR2004 - of an hour
+    yield pc.greater(micros, _number(_micros(now + ahead))), f"its time lies more than {span} ahead"
     yield pc.less(micros, _number(_micros(EARLIEST))), "its time lies before 1990"
     yield from _text_faults(columns)
     yield from _number_faults(columns)

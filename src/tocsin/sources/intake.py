@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final, Literal, TextIO
 
 import msgspec
@@ -21,6 +22,8 @@ __all__ = ["DeadLetters", "FileReport", "Intake", "Progress"]
 
 MAX_EXAMPLES: Final = 100
 MAX_EXCERPT: Final = 200
+AHEAD: Final = timedelta(hours=24)
+"""Logs are read that say local time for UTC; what lies further ahead is a mistake."""
 MAX_DEAD_LETTER_BYTES: Final = 1 << 28
 _SECRET: Final = re.compile(
     r"""(?ix) ( (?:pass(?:word|wd)?|secret|token|authorization|api[_-]?key|session[_-]?token) ["']? \s* [:=] \s* ["']? )
@@ -115,12 +118,15 @@ class Intake:
         now: datetime,
         modified: datetime,
         again: Callable[[], Stream],
+        ahead: timedelta = AHEAD,
     ) -> None:
         self.report = report
         self.again = again
         """Opens the same input a second time, for formats that must look ahead."""
         self.ordinal = ordinal
         self.now = now
+        self.ahead = ahead
+        """How far ahead of that clock the time of an event may lie."""
         self.modified = modified
         """When the file was last written: no event in it can be later."""
         self._dead = dead
@@ -141,7 +147,10 @@ class Intake:
     def silent(self) -> Intake:
         """Return a copy that counts and keeps nothing, for looking ahead."""
         report = FileReport(source_file=self.report.source_file)
-        return Intake(report, self.ordinal, DeadLetters(None), now=self.now, modified=self.modified, again=self.again)
+        return Intake(
+            report, self.ordinal, DeadLetters(None), now=self.now, modified=self.modified, again=self.again,
+            ahead=self.ahead,
+        )  # fmt: skip
 
     def leave_out(self, count: int) -> None:
         """Count records left out on purpose."""

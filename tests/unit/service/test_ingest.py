@@ -170,6 +170,12 @@ def test_memory_of_events_is_bounded(door):
     assert at.post(event(2, uid="c")).json()["duplicates"] == 1
 
 
+def test_an_event_ahead_of_the_clock_is_set_aside_lest_all_that_follows_be_late(door):
+    told = door().post([event(3600 + 299), event(3600 + 301), event()]).json()
+    assert (told["accepted"], told["set_aside"]) == (2, 1)
+    assert told["problems"][0]["reason"] == "its time lies more than 5 minutes ahead"
+
+
 def test_a_late_event_is_counted_and_kept(door):
     at = door()
     told = at.post([event(), event(-7200)]).json()
