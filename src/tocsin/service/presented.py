@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Presented"]
 
-_KEY: Final = re.compile(r"[Bb]earer (tsn_\S*)")
+_KEY: Final = re.compile(r"(?i:(bearer)|dpop) +(tsn_\S*)")
+"""However it is written, a key of ours is never shown to an issuer."""
 
 
 class Presented:
@@ -41,7 +42,7 @@ class Presented:
             return ANONYMOUS
         key = _KEY.fullmatch(shown.authorization or "")
         if key is not None:
-            return self._of_key(key[1], shown)
+            return self._of_key(key[2] if key[1] else "", shown)
         identity: Identity = house.identity.recall(shown) or await house.identity.verify(shown, house.clock())
         return identity
 

@@ -6,6 +6,7 @@ import base64
 import pytest
 
 from tocsin.config import IdentitySettings, Settings
+from tocsin.errors import InvalidCredential
 from tocsin.question import ANONYMOUS, Caller, Identity
 from tocsin.service.original import Original
 from tocsin.service.presented import Presented
@@ -58,3 +59,12 @@ def test_a_certificate_counts_from_a_proxy_that_is_named(make_house):
 def test_a_certificate_from_anybody_else_is_only_a_header(make_house, headers, socket, changes):
     identity, seen = present(make_house, headers, socket, **TRUSTED | changes)
     assert (identity, seen) == (ANONYMOUS, [])
+
+
+@pytest.mark.parametrize("written", ["BEARER {}", "Bearer  {}", "bEaReR   {}", "DPoP {}", "dpop  {}"])
+def test_a_key_is_never_shown_to_an_issuer_however_it_is_written(make_house, written):
+    house = make_house(identity=Identities(), settings=Settings())
+    headers = [(b"authorization", written.format("tsn_unknown").encode())]
+    with pytest.raises(InvalidCredential, match="not a key that acts for a subject"):
+        asyncio.run(Presented(house).identity(Request("GET", "/forward-auth", headers=headers), ORIGINAL))
+    assert house.identity.seen == []
