@@ -3,8 +3,8 @@
 1. *Policy* speaks first, and always counts. An error in it denies.
 2. *Restrictions* in force can only make the answer harder: `suspend` denies; `limit` lets reading through, at a rate,
    where neither who reads is privileged nor what is read sensitive, and denies the rest; `step_up` asks for a proof
-   of identity newer than the restriction; `watch` changes nothing. One that is not enforced (shadow mode) changes only
-   `would`, what would have been answered.
+   of identity newer than the restriction, of the class that the settings name; `watch` changes nothing. One that is not
+   enforced (shadow mode) changes only `would`, what would have been answered.
 3. *Reliance*: the more stands against someone, the sooner must be asked again; never beyond the credential's life.
 
 Everything here is a pure function of the question, the state it met and the policies' answer, so that a question kept
@@ -200,10 +200,11 @@ def _one_restricted(
         case "limit":
             return "deny", {}
         case "step_up":
-            proven = question.identity.proven_at
-            if proven is not None and proven > held.since:
+            identity, classes = question.identity, settings.step_up_acr.split()
+            anew = identity.proven_at is not None and identity.proven_at > held.since
+            if anew and (not classes or identity.acr in classes):
                 return "allow", {}
-            needed = {"acr_values": settings.step_up_acr} if settings.step_up_acr else {}
+            needed = {"acr_values": settings.step_up_acr} if classes else {}
             return "step_up", {**needed, "max_age": max(0, int((question.time - held.since).total_seconds()))}
     return "allow", {}
 

@@ -41,8 +41,8 @@ def held(rung, *, enforced=True, hours_ago=1.0):
     return Held("R-000001", "user:ada", rung, NOW - timedelta(hours=hours_ago), enforced, "rang")
 
 
-def answer_of(question, state, told=None):
-    return decide(question, state, told or policy(), "v1", SETTINGS)
+def answer_of(question, state, told=None, settings=SETTINGS):
+    return decide(question, state, told or policy(), "v1", settings)
 
 
 def test_without_anything_against_it_the_policy_decides():
@@ -68,10 +68,19 @@ def test_who_is_limited_may_read_at_a_rate_and_nothing_else():
 
 @pytest.mark.parametrize(("hours_ago", "answer"), [(1.0, "step_up"), (4.0, "allow")])
 def test_a_step_up_wants_a_proof_newer_than_the_restriction(hours_ago, answer):
-    decision = answer_of(asked(), State(held=(held("step_up", hours_ago=hours_ago),)))
+    proven = Identity(subject="user:ada", assurance=2, method="oidc", acr="phr", proven_at=NOW - timedelta(hours=3))
+    decision = answer_of(asked(identity=proven), State(held=(held("step_up", hours_ago=hours_ago),)))
     assert decision.answer == answer
     if answer == "step_up":
         assert decision.obligations == {"acr_values": "phr", "max_age": 3600}
+
+
+@pytest.mark.parametrize(("acr", "answer"), [(None, "step_up"), ("pwd", "step_up"), ("phr", "allow"), ("hwk", "allow")])
+def test_a_step_up_wants_one_of_the_classes_that_it_asks_for(acr, answer):
+    proven = Identity(subject="user:ada", assurance=2, method="oidc", acr=acr, proven_at=NOW)
+    state, settings = State(held=(held("step_up"),)), DecideSettings(step_up_acr="phr hwk")
+    assert answer_of(asked(identity=proven), state, settings=settings).answer == answer
+    assert answer_of(asked(identity=proven), state, settings=DecideSettings()).answer == "allow"
 
 
 def test_a_step_up_nobody_could_have_answered_stays():
