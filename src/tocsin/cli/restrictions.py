@@ -8,7 +8,7 @@ import typer
 
 from tocsin.cli.door import decide
 from tocsin.cli.entity import EntityName, checked_name
-from tocsin.cli.opening import load_settings, now, open_home
+from tocsin.cli.opening import load_entities, load_settings, now, open_home
 from tocsin.cli.options import By, ConfigFile, HomePath, JsonFlag, OutputMode, duration_s, moment
 from tocsin.cli.output import Output, Printer, say
 from tocsin.cli.render import restrictions_table
@@ -79,7 +79,8 @@ def add_restriction(
     """Restrict an entity by a person's decision; it is enforced even in shadow mode."""
     printer = Printer(output, as_json=as_json)
     hours = duration_s(lasts) / 3600
-    settings, name = load_settings(config, {"home.path": home}).settings.respond, checked_name(entity)
+    loaded, name = load_settings(config, {"home.path": home}).settings, checked_name(entity)
+    settings, name = loaded.respond, load_entities(loaded).canonical.get(name, name)
     added = decide(
         config,
         home,

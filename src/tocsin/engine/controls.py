@@ -105,12 +105,12 @@ class Controls:
         elif kind == "lift":
             self._lift(msgspec.json.decode(body, type=_Lift))
         elif kind == "restrict":
-            engine.story.responder.take(msgspec.json.decode(body, type=Restriction))
+            engine.story.restrict(msgspec.json.decode(body, type=Restriction))
         elif kind == "erase":
             forget(engine, msgspec.json.decode(body, type=Erasure).subject)
 
     def _lift(self, lift: _Lift) -> None:
         try:
-            self._engine.story.responder.lift(lift.restriction, by=lift.by)
+            self._engine.story.lift(lift.restriction, by=lift.by)
         except NotFound:
             return  # it ran out before the person's word reached this place of the journal

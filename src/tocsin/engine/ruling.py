@@ -34,6 +34,7 @@ class Rulings:
     ) -> Restriction:
         """Add a restriction; raises Refused for a break-glass entity, before anything is changed."""
         engine = self._engine
+        entity = engine.entities.canonical.get(entity, entity)
         added = by_person(entity, rung, hours=hours, cause=cause, by=by, now=now, settings=engine.settings.respond)
         engine.settle()
         engine.controls.write("restrict", msgspec.json.encode(added))

@@ -152,6 +152,15 @@ class Story:
             known = self._standings[entity] = (second, risk.band, tuple(cause.cause for cause in risk.causes))
         return known[1:]
 
+    def restrict(self, restriction: Restriction) -> None:
+        """Take in a restriction that a person decided; its record is written again should a crash have lost it."""
+        self.responder.take(restriction)
+        self._restrictions[restriction.id] = restriction
+
+    def lift(self, restriction_id: str, *, by: str) -> None:
+        """End a restriction that a person lifted; raises NotFound when none of that id is in force."""
+        self._restrictions[restriction_id] = self.responder.lift(restriction_id, by=by)
+
     def forget(self, entity: str) -> None:
         """Drop all that is remembered of an entity."""
         memory = self._memory

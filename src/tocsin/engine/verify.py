@@ -20,6 +20,7 @@ from tocsin.event import Event
 from tocsin.question import Decision, Reliance, Why
 from tocsin.record import record_id
 from tocsin.trust.decision import Asked, Facts, Held, State, decide
+from tocsin.trust.policy import PolicyAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,9 +91,14 @@ class Verifier:
             return Decision(answer="deny", policy_version=version, reliance=reliance, why=(why,))
         self._note_degraded(pattern, question, text)
         told = Why(source="degraded", id=pattern, text="let through because the operator said so")
-        return Decision(
-            answer="allow", policy_version=version, reliance=reliance, why=(told, why), obligations={"degraded": True}
-        )
+        passed = PolicyAnswer("allow", (told, why), obligations={"degraded": True}, reliance=reliance)
+        try:  # who is restricted gains nothing by breaking what would have decided
+            state = self._state(question, self._ready(question))
+        except Exception as error:  # noqa: BLE001 - what stands against the question is not known
+            if self._tell is not None:
+                self._tell(error)
+            return Decision(answer="deny", policy_version=version, reliance=reliance, why=(why,))
+        return decide(question, state, passed, version, self._settings)
 
     # --- one question
 
@@ -159,7 +165,9 @@ class Verifier:
             question.identity.subject: None,
             question.identity.credential: None,
             event.counterparty: None,
+            question.counterparty: None,
             f"session:{question.session}": None,
+            f"session:{question.identity.session}": None,
             f"ip:{origin.address}": None,
             f"device:{origin.device}": None,
         }
@@ -170,6 +178,10 @@ class Verifier:
             for r in responder.in_force(name, question.time)
         )
 
+    def _named(self, entity: str) -> str:
+        """Give the one name of somebody who has several."""
+        return self._engine.entities.canonical.get(entity, entity)
+
     # --- what is kept between questions
 
     def _limited(self, question: Question, decision: Decision) -> Decision:
@@ -177,7 +189,7 @@ class Verifier:
         rate = decision.obligations.get("rate_per_min") if decision.answer == "limit" else None
         if rate is None:
             return decision
-        minute, key = int(question.time.timestamp()) // _MINUTE_S, question.subject.entity
+        minute, key = int(question.time.timestamp()) // _MINUTE_S, self._named(question.subject.entity)
         since, count = self._rates.pop(key, (minute, 0))
         count = count + 1 if since == minute else 1
         self._rates[key] = (minute, count)

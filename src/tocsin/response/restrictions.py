@@ -15,6 +15,7 @@ import msgspec
 from tocsin.errors import NotFound, Refused
 from tocsin.record import LADDER, Band, Finding, Restriction, Risk, Rung, record_id
 from tocsin.response.blast import BlastGuard, Lane
+from tocsin.sources.address import canonical_text
 
 if TYPE_CHECKING:
     from tocsin.config import RespondSettings
@@ -46,8 +47,12 @@ def by_person(  # noqa: PLR0913 - a restriction has so many parts, all named by 
     """Restrict by a person's decision, which is always enforced.
 
     Its id follows from the microsecond of the decision, a number no journal's count comes near.
+    An address is kept in the one spelling in which questions and events name it.
     Raises Refused for a break-glass entity at `limit` or `suspend`.
     """
+    kind, _, name = entity.partition(":")
+    if kind == "ip":
+        entity = f"ip:{canonical_text(name) or name}"
     if rung in _HARD_RUNGS and entity in settings.break_glass:
         raise Refused(
             f"`{entity}` is a break-glass entity and may not be put on `{rung}`",
