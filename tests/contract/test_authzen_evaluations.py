@@ -177,6 +177,13 @@ def test_how_many_is_bounded(make_point):
     assert point.refuse("evaluations", body)["code"] == "too-many-evaluations"
 
 
+def test_defaults_do_not_multiply_without_bound(point):
+    body = {"subject": ALICE, "action": READ, "context": {"note": "x" * 100_000}}
+    assert decisions(point.post("evaluations", body | {"evaluations": [{"resource": ONE}] * 40})) == [True] * 40
+    many = body | {"evaluations": [{"resource": ONE}] * 50}
+    assert point.refuse("evaluations", many)["code"] == "too-many-evaluations"
+
+
 def test_equal_requests_get_equal_bodies(point):
     body = {"subject": ALICE, "evaluations": [{"resource": ONE, "action": a} for a in (READ, {"name": "export"})]}
     assert len({str(point.post("evaluations", body)) for _ in range(3)}) == 1
