@@ -154,7 +154,7 @@ class InvalidCredential(IdentityError):  # noqa: N818 - reads as the answer it i
 
     code = "invalid-credential"
 
-    def __init__(  # noqa: PLR0913 - each is a header or the status of the answer
+    def __init__(
         self, message: str, *, hint: str = "", challenge: str = "Bearer", nonce: str = "", status: int = 401
     ) -> None:
         super().__init__(message, hint=hint)

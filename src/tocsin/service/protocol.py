@@ -73,6 +73,8 @@ class Connection(HttpToolsProtocol):
         self._in_headers = True
         self.deadline_s = math.inf
         """Time of the loop's clock after which an idle or slow connection is ended."""
+        self.unread_s = math.inf
+        """Since when the other end reads too little of what it is sent."""
 
     # --- asyncio's side
 
@@ -86,14 +88,28 @@ class Connection(HttpToolsProtocol):
             self._end(Problem(503, "too-many-connections", "too many connections are open", headers=_RETRY))
 
     def _make_room(self) -> bool:
-        """Close the connection that would be the next to end for being idle: only work holds a place."""
-        idle = [
-            other for other in self.connections if isinstance(other, Connection) and other.is_idle and other is not self
-        ]
-        if not idle:
+        """Close the connection that would be the next to end, for being idle or unread: only work holds a place."""
+        others = [other for other in self.connections if isinstance(other, Connection) and other is not self]
+        ending = [other for other in others if other.is_idle] or [other for other in others if other.is_unread]
+        if not ending:
             return False
-        min(idle, key=lambda other: other.deadline_s).transport.abort()
+        min(ending, key=lambda other: min(other.deadline_s, other.unread_s)).transport.abort()
         return True
+
+    def pause_writing(self) -> None:
+        """Take note that the other end does not read what it is sent."""
+        super().pause_writing()
+        self.unread_s = min(self.unread_s, self.loop.time())
+
+    def resume_writing(self) -> None:
+        """Take note that it reads again."""
+        super().resume_writing()
+        self.unread_s = math.inf
+
+    @property
+    def is_unread(self) -> bool:
+        """Whether the other end reads too little of what it is sent; nothing waits for it then but memory."""
+        return self.unread_s < math.inf and not self._owner
 
     @property
     def is_idle(self) -> bool:
@@ -124,7 +140,11 @@ class Connection(HttpToolsProtocol):
             self._end(Problem(400, "malformed-request", "this is not a request of HTTP/1.1"))
 
     def expire(self, now_s: float) -> None:
-        """End the connection when it is idle, or slow, for too long."""
+        """End the connection when it is idle, or slow, or unread, for too long."""
+        if self.transport.is_closing():
+            self.unread_s = min(self.unread_s, now_s)  # a farewell that nobody reads would never end
+        if now_s - self.unread_s >= self._bounds.body_s:
+            self.transport.abort()
         if now_s < self.deadline_s or not self.is_idle:
             return
         if self._in_headers and self._raw_bytes:
