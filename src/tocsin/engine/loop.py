@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
 import msgspec
@@ -24,6 +25,7 @@ from tocsin.engine.replay import ReplayReport, ReplayRequest, Tell, replay
 from tocsin.engine.story import Story
 from tocsin.engine.traces import MemoryScores, keep_scores
 from tocsin.errors import StoreError
+from tocsin.event import Event
 from tocsin.sources import Enrichment
 from tocsin.store import Control, Home
 
@@ -36,7 +38,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tocsin.behaviour import Encoded, Observed
-    from tocsin.event import Event
     from tocsin.record import Finding, Risk, Score
 
 __all__ = ["Engine", "Scored"]
@@ -161,6 +162,12 @@ class Engine:
         if self.waiting.full and not self.hosted:
             self.flush()
         return score
+
+    def rehearse(self) -> None:
+        """Run a made-up event through a model of its own, so that the first real one finds everything at hand."""
+        event = Event(time=self.clock(), kind="api", subject="user:nobody", action="nothing")
+        with TemporaryDirectory() as folder:
+            Model(self.settings, Path(folder)).observe(SingleEncoder(self.key).encode(event), 0)
 
     def flush(self) -> None:
         """Make everything observed so far durable, then what came of it."""

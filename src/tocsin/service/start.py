@@ -52,6 +52,7 @@ def serve(
     with Engine.open(home, settings, entities=entities, clock=clock) as engine:
         engine.settle()
         engine.flush()
+        engine.rehearse()
         house = build(engine, policies, settings, clock)
         try:
             uvloop.run(_serve(house, home, ready))
