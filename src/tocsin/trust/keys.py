@@ -111,9 +111,7 @@ class ApiKeys:
     def _find(self, token: str, now: datetime) -> _Held | None:
         self._look(_LOOK_S)
         key_id = token[_ID]
-        if (
-            key_id not in self._held or not token.isascii()
-        ):  # the checksum of one that is held needs no look: its digest tells more
+        if key_id not in self._held or not token.isascii():  # of a key that is held, the digest tells all
             if not well_formed(token):
                 return None
             self._look(_SOON_S)
