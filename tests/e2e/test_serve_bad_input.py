@@ -244,6 +244,16 @@ def test_idle_connections_make_room_for_a_new_one(served):
         wire.close()
 
 
+def test_who_does_not_read_what_it_asked_for_makes_room(served):
+    held = hold(served, 20, b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * 300)
+    time.sleep(0.5)
+    for _ in range(3):
+        assert statuses(served.raw(GONE, timeout_s=5)) == [200]
+        time.sleep(0.1)
+    for wire in held:
+        wire.close()
+
+
 def test_when_all_connections_work_a_new_one_is_turned_away_but_not_the_owner(served):
     held = hold(served, 18, head(served, "Host: x", "Content-Length: 100"))
     held += hold(served, 2, b"GET /healthz HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")

@@ -44,7 +44,9 @@ async def answer(
 ) -> None:
     """Send a response whole, with its length and the request's id."""
     cycle: RequestResponseCycle | None = scope.get(CYCLE)
-    if cycle is not None and not cycle.flow.write_paused:
+    if cycle is not None:
+        if cycle.flow.write_paused and not cycle.disconnected:
+            await cycle.flow.drain()
         _write(cycle, response, request_id, head_only=scope["method"] == "HEAD")
         return
     headers = [
@@ -62,6 +64,8 @@ def _write(cycle: RequestResponseCycle, response: Response, request_id: str, *, 
 
     INVARIANT: no name or value holds what could end a header, whoever gave it.
     """
+    if cycle.transport.is_closing():  # uvicorn tells the last request of a connection that it is gone, not all
+        cycle.disconnected = True
     if cycle.disconnected or cycle.response_started:
         return
     status, body = response.status, response.body

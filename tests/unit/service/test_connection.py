@@ -205,3 +205,22 @@ def test_headers_are_bounded_however_they_are_cut(talk):
 
 def test_a_client_that_leaves_before_its_body_is_whole_gets_nothing(talk):
     assert talk(request("/body", "Content-Length: 5", method="POST"), b"he").written == b""
+
+
+def test_an_answer_left_unread_ends_the_connection_in_time(make_house):
+    async def run():
+        app, serve = App(make_house(settings=Settings()), ROUTES), ServeSettings(body_s=5.0)
+        config = Config(app, ws="none", lifespan="off", log_config=None, access_log=False, proxy_headers=False)
+        connection, ended = Connection(config, State(), Bounds.of(serve)), []
+        wire = Wire()
+        wire.abort = lambda: ended.append(True)
+        connection.connection_made(wire)
+        begun = asyncio.get_running_loop().time()
+        for pause, seconds in ((True, 1), (False, 6), (True, 4)):
+            (connection.pause_writing if pause else connection.resume_writing)()
+            connection.expire(begun + seconds)
+        assert ended == []
+        connection.expire(begun + 6)
+        assert ended == [True]
+
+    asyncio.run(run())
