@@ -239,7 +239,7 @@ def measure(folder: Path, program: str, told: argparse.Namespace) -> None:
         allowed = compare(ours, theirs)
         print(f"{COMPARED} questions answered alike, {allowed} of them allowed; {DISTINCT} distinct questions")
         for server in (ours, uncached, theirs):
-            load.run(server, 3, fresh=False)
+            load.run(server, 5, fresh=False)  # every question at least once, so that answers are in the cache
         for _ in range(told.rounds):
             for name, server, fresh in (
                 ("Tocsin, cached", ours, False),
