@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tocsin.behaviour import Encoded, Observed
+    from tocsin.engine.story import Changes
     from tocsin.record import Finding, Risk, Score
 
 __all__ = ["Engine", "Scored"]
@@ -177,10 +178,7 @@ class Engine:
 
     def hand_over(self) -> HandOver | None:
         """Give what waits for the disk; None when nothing does. Whoever takes it writes it before the next."""
-        now = self.model.newest or self.clock()
-        if self.hosted:  # an event dated ahead of the clock must not end what is in force until then
-            now = min(now, self.clock())
-        changes = self.story.changes(now)
+        changes = self._changes()
         if not (self.waiting or changes):
             return None
         work = self.waiting.take(self.home, changes)
@@ -205,10 +203,15 @@ class Engine:
         observed = self.model.observe(encoded, first_seq, skip=erased)
         keep_scores(self.scores, observed, first_seq)
         scored = self._told(batch, encoded, observed, first_seq, before)
-        changes = self.story.changes(self.model.newest or self.clock())
+        changes = self._changes()
         if not self.reader:
             changes.write(self.home)
         return scored
+
+    def _changes(self) -> Changes:
+        """Hand over what changed; an event dated ahead of the clock ends nothing that is in force until then."""
+        now = self.clock()
+        return self.story.changes(min(self.model.newest or now, now))
 
     def _told(
         self, batch: pa.RecordBatch, encoded: Encoded, observed: Observed, first_seq: int, before: float

@@ -126,3 +126,15 @@ def test_what_a_person_decided_is_in_the_records_again_after_a_crash_before_they
         again.flush()
         found = {r.id: r.state for r in again.home.records.restrictions()}
         assert found[added.id] == ("lifted" if lifted else "active")
+
+
+def test_nor_does_one_that_stands_in_the_journal_when_it_is_read_again(tmp_path):
+    home = tmp_path / "ahead"
+    engine = Engine.open(home, Settings(), clock=lambda: NOW)
+    engine.observe_one(Event(time=NOW + timedelta(hours=23), kind="api", subject="user:x", action="a"))
+    suspend(engine, "user:ada")
+    engine.flush()
+    engine.home.close()  # as a crash leaves it: without a snapshot
+    with Engine.open(home, Settings(), clock=lambda: NOW) as again:
+        again.flush()
+        assert verifier(again).ask(asked()).answer == "deny"
