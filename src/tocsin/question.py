@@ -49,8 +49,8 @@ class Party(_Noun, frozen=True):
 
     @property
     def entity(self) -> str:
-        """The same as `type:id`."""
-        return f"{self.type}:{self.id}"
+        """The same as `type:id`; colons of the type become dots, since the first one ends it."""
+        return f"{self.type.replace(':', '.')}:{self.id}"
 
 
 class Identity(_Noun, frozen=True):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 from msgspec import Meta, Struct
 
 from tocsin.errors import InvalidCredential
+from tocsin.question import Party
 from tocsin.service.json import convert
 from tocsin.service.problems import Problem
 from tocsin.trust.credentials import MAX_TOKEN_BYTES, Credentials
@@ -54,7 +55,7 @@ def credentials_of(value: object) -> Credentials:
 async def proven(house: House, credentials: Credentials, subject: Entity, now: datetime) -> Identity:
     """Verify that the credential is this subject's; raises `InvalidCredential` and `IssuerUnavailable`."""
     identity = await _identity(house, credentials, now)
-    if identity.subject != f"{subject.type}:{subject.id}":
+    if identity.subject != Party(type=subject.type, id=subject.id).entity:
         raise InvalidCredential("the credential belongs to somebody else than the subject of the question")
     return identity
 

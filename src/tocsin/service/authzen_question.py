@@ -80,7 +80,7 @@ def told(context: dict[str, Any], subject_properties: dict[str, Any]) -> Told:
 
 def asserted(subject: wire.Entity) -> Identity:
     """Identity of a subject for whom only the caller's word stands."""
-    return Identity(subject=f"{subject.type}:{subject.id}", assurance=1, method="asserted")
+    return Identity(subject=Party(type=subject.type, id=subject.id).entity, assurance=1, method="asserted")
 
 
 def question_of(  # noqa: PLR0913 - a question has these parts
@@ -174,9 +174,9 @@ def _entity(value: object, name: str) -> str:
 
 
 def _number(value: object, name: str) -> float:
-    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _MAX_WHOLE:
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= _MAX_WHOLE:
         return float(value)
-    raise _wrong(name, "a number")
+    raise _wrong(name, "a number that is not negative")
 
 
 def _whole(value: object, name: str) -> int:

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tocsin.service.authzen_question import told
+from tocsin.service.authzen_question import asserted, told
+from tocsin.service.authzen_wire import Entity
 from tocsin.service.problems import Problem
 
 JSON = st.recursive(
@@ -125,3 +126,13 @@ def test_whatever_is_told_is_checked_or_refused(context, properties):
         assert found.counterparty is None or ":" in found.counterparty
         assert found.context == context
     assert refused == 400
+
+
+def test_two_subjects_never_share_a_name():
+    one, other = asserted(Entity(type="user:a", id="b")), asserted(Entity(type="user", id="a:b"))
+    assert one.subject != other.subject
+
+
+def test_negative_money_is_no_amount():
+    with pytest.raises(Problem):
+        told({"amount": -1}, {})
