@@ -12,12 +12,11 @@ from typing import Any, Final, Literal, get_args
 import msgspec
 
 from tocsin.event import Origin
-from tocsin.record import Band, Reason, Rung  # noqa: TC001 - msgspec reads the annotations at run time
+from tocsin.record import Band, Reason, Role, Rung  # noqa: TC001 - msgspec reads the annotations at run time
 
 __all__ = [
     "ANONYMOUS",
     "ANSWERS",
-    "ROLES",
     "Answer",
     "Caller",
     "Decision",
@@ -25,15 +24,12 @@ __all__ = [
     "Party",
     "Question",
     "Reliance",
-    "Role",
     "Why",
 ]
 
 Answer = Literal["allow", "limit", "step_up", "deny"]
 ANSWERS: Final[tuple[str, ...]] = get_args(Answer)
 """From the mildest to the hardest; of several, the hardest holds."""
-Role = Literal["pep", "ingest", "reader", "admin", "subject"]
-ROLES: Final[tuple[str, ...]] = get_args(Role)
 
 
 class _Noun(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

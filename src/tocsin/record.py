@@ -13,6 +13,7 @@ import msgspec
 __all__ = [
     "LADDER",
     "RISK_BANDS",
+    "ROLES",
     "SEVERITIES",
     "Alert",
     "Band",
@@ -21,6 +22,7 @@ __all__ = [
     "Reason",
     "Restriction",
     "Risk",
+    "Role",
     "Rung",
     "Score",
     "SetAside",
@@ -36,6 +38,9 @@ Rung = Literal["watch", "step_up", "limit", "suspend"]
 LADDER: Final[tuple[str, ...]] = get_args(Rung)
 Severity = Literal["low", "medium", "high", "critical"]
 SEVERITIES: Final[tuple[str, ...]] = get_args(Severity)
+Role = Literal["pep", "ingest", "reader", "admin", "subject"]
+"""What the holder of a key may do: ask, report, read, administer, or act for a subject."""
+ROLES: Final[tuple[str, ...]] = get_args(Role)
 
 _ID_DIGITS: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _ID_WIDTH: Final = 6

@@ -14,7 +14,8 @@ from tocsin.config.settings import ServeSettings
 from tocsin.engine import Engine
 from tocsin.engine.verify import Verifier
 from tocsin.errors import InvalidCredential, IssuerUnavailable
-from tocsin.question import ROLES, Caller, Identity
+from tocsin.question import Caller, Identity
+from tocsin.record import ROLES
 from tocsin.service import authzen, openapi
 from tocsin.service.app import App
 from tocsin.service.house import House

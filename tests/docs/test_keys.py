@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pages
 import pytest
 
-from tocsin.question import ROLES
+from tocsin.record import ROLES
 from tocsin.service import operations
 from tocsin.service.administration import ROOT
 from tocsin.trust.keys import TOKEN

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tocsin.addresses import canonical_text
 from tocsin.errors import RecordError
 from tocsin.event import KINDS, OUTCOMES
 from tocsin.sources import Enrichment, gather, parse_event
-from tocsin.sources.address import canonical_text
 from tocsin.sources.order import TIE, Orderer
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)

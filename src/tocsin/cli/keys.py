@@ -12,7 +12,7 @@ from tocsin.cli.options import By, ConfigFile, HomePath, JsonFlag, OutputMode, d
 from tocsin.cli.output import Output, Printer, say
 from tocsin.cli.render import when
 from tocsin.cli.safe import shorten
-from tocsin.question import Role
+from tocsin.record import Role
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
 
+from tocsin.addresses import canonical_text
 from tocsin.errors import NotFound, Refused
 from tocsin.record import LADDER, Band, Finding, Restriction, Risk, Rung, record_id
 from tocsin.response.blast import BlastGuard, Lane
-from tocsin.sources.address import canonical_text
 
 if TYPE_CHECKING:
     from tocsin.config import RespondSettings

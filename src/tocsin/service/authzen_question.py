@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from msgspec import Struct, structs
 
+from tocsin.addresses import canonical_text
 from tocsin.event import KINDS, Origin
 from tocsin.question import Identity, Party, Question
 from tocsin.service.problems import Problem
-from tocsin.sources.address import canonical_text
 from tocsin.trust.policy.names import MAX_ID_CHARS, MAX_TYPE_CHARS
 
 if TYPE_CHECKING:

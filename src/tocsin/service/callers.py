@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from tocsin.question import ROLES, Caller
+from tocsin.question import Caller
+from tocsin.record import ROLES
 from tocsin.service.problems import Problem
 from tocsin.service.request import CERTIFICATE
 from tocsin.trust.credentials import Credentials
 
 if TYPE_CHECKING:
-    from tocsin.question import Identity, Role
+    from tocsin.question import Identity
+    from tocsin.record import Role
     from tocsin.service.arrival import Arrival
     from tocsin.service.house import House
     from tocsin.service.route import Route

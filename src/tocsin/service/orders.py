@@ -9,8 +9,10 @@ from urllib.parse import parse_qsl
 import msgspec
 from msgspec import Meta
 
-from tocsin.question import Role  # noqa: TC001 - msgspec reads the annotations at run time
-from tocsin.record import Rung  # noqa: TC001 - msgspec reads the annotations at run time
+from tocsin.record import (
+    Role,  # noqa: TC001 - msgspec reads the annotations at run time
+    Rung,  # noqa: TC001 - msgspec reads the annotations at run time
+)
 from tocsin.service.json import decode
 from tocsin.service.problems import Problem
 

@@ -1,4 +1,4 @@
-"""What an address says: its canonical text, the network it belongs to and, with a database, its country.
+"""What an address says: the network it belongs to and, with a database, its country.
 
 A network is the autonomous system when an MMDB is given, else the /16 (IPv4) or /48 (IPv6) around it.
 Addresses that are not global carry a label and that same prefix (`private 10.1.0.0/16`), because inside
@@ -8,7 +8,6 @@ a company the subnet is what tells one office from another.
 from __future__ import annotations
 
 import ipaddress
-import re
 from bisect import bisect_right
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
@@ -18,19 +17,15 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
+from tocsin.addresses import Address, canonical, octets_of
 from tocsin.errors import ConfigError
 from tocsin.sources.dotted import plain_numbers
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["AddressBook", "Place", "canonical", "canonical_text", "unpad"]
+__all__ = ["AddressBook", "Place"]
 
-_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-_V4_PORT: Final = re.compile(r"^(\d{1,3}(?:\.\d{1,3}){3}):\d{1,5}$")
-_V6_PORT: Final = re.compile(r"^\[([0-9A-Fa-f:.%\w]+)\](?::\d{1,5})?$")
-_PADDED: Final = re.compile(r"\b0+(?=\d)")
-_MAX_ADDRESS_CHARS: Final = 64
 _CACHED: Final = 1 << 17
 _LABELS: Final = tuple(
     (ipaddress.ip_network(prefix), label)
@@ -67,7 +62,6 @@ def _ranges(version: int) -> tuple[list[int], list[tuple[int, int, str]]]:
 _RANGES: Final = {version: _ranges(version) for version in (4, 6)}
 _V4_STARTS: Final = np.array(_RANGES[4][0], np.int64)
 _V4_ENDS: Final = np.array([end for _, end, _ in _RANGES[4][1]], np.int64)
-_PLAIN_V4: Final = re.compile(r"^(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})$")
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -78,45 +72,14 @@ class Place(msgspec.Struct, frozen=True):
     country: str | None = None
 
 
-def canonical(text: str) -> _Address | None:
-    """Read an address as logs write it: with a port, in brackets, IPv4 inside IPv6; None when it is none."""
-    text = text.strip()
-    if len(text) > _MAX_ADDRESS_CHARS:
-        return None
-    if match := _V4_PORT.match(text) or _V6_PORT.match(text):
-        text = match[1]
-    try:
-        address = ipaddress.ip_address(text.partition("%")[0])
-    except ValueError:
-        return None
-    return getattr(address, "ipv4_mapped", None) or address
-
-
-@lru_cache(_CACHED)
-def canonical_text(text: str) -> str | None:
-    """Return an address as `ipaddress` prints it; None when the text is none."""
-    if _octets(text) is not None:
-        return text
-    address = canonical(text)
-    return None if address is None else str(address)
-
-
-def unpad(text: str) -> str:
-    """Drop leading zeros of decimal parts: `172.016.112.020` is `172.16.112.20`.
-
-    Only for logs known to pad: elsewhere a leading zero may mean octal, so `canonical` refuses it.
-    """
-    return _PADDED.sub("", text)
-
-
-def prefix_of(address: _Address) -> str:
+def prefix_of(address: Address) -> str:
     """Return the /16 or /48 around an address."""
     bits = 16 if address.version == 4 else 48  # noqa: PLR2004 - the version of the protocol
     rest = address.max_prefixlen - bits
     return f"{type(address)(int(address) >> rest << rest)}/{bits}"
 
 
-def label_of(address: _Address) -> str | None:
+def label_of(address: Address) -> str | None:
     """Name the special range an address lies in; None for a global one."""
     starts, ranges = _RANGES[address.version]
     at = bisect_right(starts, int(address)) - 1
@@ -140,7 +103,7 @@ class AddressBook:
 
     def _look_up(self, text: str) -> Place:
         """Return what is known of an address; text that is none comes back as it is."""
-        if (octets := _octets(text)) is not None:
+        if (octets := octets_of(text)) is not None:
             return self._of_v4(text, octets)
         address = canonical(text)
         if address is None:
@@ -192,14 +155,6 @@ def _labels(numbers: np.ndarray) -> np.ndarray:
     return np.where((at > 0) & (numbers <= _V4_ENDS[at - 1]), at, 0)
 
 
-def _octets(text: str) -> tuple[int, int, int, int] | None:
-    match = _PLAIN_V4.match(text)
-    if match is None:
-        return None
-    first, second, third, fourth = (int(part) for part in match.groups())
-    return (first, second, third, fourth) if max(first, second, third, fourth) <= 255 else None  # noqa: PLR2004 - an octet
-
-
 def _open(path: Path | None) -> maxminddb.Reader | None:
     if path is None:
         return None
@@ -211,7 +166,7 @@ def _open(path: Path | None) -> maxminddb.Reader | None:
         ) from None
 
 
-def _record(reader: maxminddb.Reader | None, address: _Address) -> dict[str, Any]:
+def _record(reader: maxminddb.Reader | None, address: Address) -> dict[str, Any]:
     try:
         record = reader.get(address) if reader is not None else None
     except ValueError:  # an IPv6 address asked of an IPv4 database
@@ -219,7 +174,7 @@ def _record(reader: maxminddb.Reader | None, address: _Address) -> dict[str, Any
     return record if isinstance(record, dict) else {}
 
 
-def _system(reader: maxminddb.Reader | None, address: _Address) -> str | None:
+def _system(reader: maxminddb.Reader | None, address: Address) -> str | None:
     record = _record(reader, address)
     number = record.get("autonomous_system_number") or record.get("asn")
     if not number:
@@ -227,7 +182,7 @@ def _system(reader: maxminddb.Reader | None, address: _Address) -> str | None:
     return f"AS{str(number).upper().removeprefix('AS')}"
 
 
-def _country(reader: maxminddb.Reader | None, address: _Address) -> str | None:
+def _country(reader: maxminddb.Reader | None, address: Address) -> str | None:
     record = _record(reader, address)
     country = record.get("country", record.get("country_code"))
     code = country.get("iso_code") if isinstance(country, dict) else country

@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet
 
+from tocsin.addresses import unpad
 from tocsin.event import EVENT_SCHEMA
-from tocsin.sources.address import unpad
 from tocsin.sources.clock import to_time
 from tocsin.sources.lines import line_blocks, record_blocks
 from tocsin.sources.mapping import ColumnRule, Filter, Mapping, Value, placeholders

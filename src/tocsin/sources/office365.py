@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from tocsin.addresses import canonical
 from tocsin.errors import RecordError
-from tocsin.sources.address import canonical
 from tocsin.sources.documents import in_tables, json_records
 from tocsin.sources.lines import record_blocks
 from tocsin.sources.source import Head, Source

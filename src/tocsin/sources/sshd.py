@@ -22,7 +22,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tocsin.sources.address import canonical_text
+from tocsin.addresses import canonical_text
 from tocsin.sources.columnar import joined, lines_at, mapped, match_lines
 from tocsin.sources.lines import line_blocks
 from tocsin.sources.source import Head, Source

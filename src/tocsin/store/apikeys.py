@@ -16,7 +16,7 @@ import msgspec
 import sqlalchemy as sa
 
 from tocsin.errors import NotFound, StoreError
-from tocsin.question import Role  # noqa: TC001 - msgspec reads the annotations at run time
+from tocsin.record import Role  # noqa: TC001 - msgspec reads the annotations at run time
 from tocsin.store.audit import Audit
 from tocsin.store.tables import API_KEYS, META
 

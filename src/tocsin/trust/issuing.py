@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, cast
 import msgspec
 
 from tocsin.errors import NotFound, UsageError
-from tocsin.question import ROLES, Role
+from tocsin.record import ROLES, Role
 from tocsin.store import ApiKey
 from tocsin.trust.keys import ID_CHARS, ID_DIGITS, digest_of, new_secret
 

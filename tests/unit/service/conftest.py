@@ -10,7 +10,8 @@ import httpx
 import pytest
 
 from tocsin.config import Settings
-from tocsin.question import ROLES, Caller
+from tocsin.question import Caller
+from tocsin.record import ROLES
 from tocsin.service.app import App
 from tocsin.service.house import House
 from tocsin.service.logs import open_log

@@ -11,8 +11,7 @@ import httpx
 from tocsin import Engine, Settings
 from tocsin.config.settings import RespondSettings
 from tocsin.event import Event, to_batch
-from tocsin.question import ROLES
-from tocsin.record import Alert, Finding, Reason
+from tocsin.record import ROLES, Alert, Finding, Reason
 from tocsin.service import operations
 from tocsin.service.app import OWNER, App
 from tocsin.service.house import House

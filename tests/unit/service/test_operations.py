@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from tocsin import Engine, Settings
-from tocsin.question import ROLES
+from tocsin.record import ROLES
 from tocsin.trust.keys import well_formed
 
 from .office import PERMIT, Office

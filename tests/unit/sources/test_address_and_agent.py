@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import pytest
 
+from tocsin.addresses import canonical, canonical_text, unpad
 from tocsin.errors import ConfigError
 from tocsin.event import Event, Origin
 from tocsin.sources import Enrichment
-from tocsin.sources.address import AddressBook, canonical, canonical_text, unpad
+from tocsin.sources.address import AddressBook
 from tocsin.sources.agent import Agent, recognise_agent
 
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tocsin.errors import NotFound, StoreError, UsageError
-from tocsin.question import ROLES
+from tocsin.record import ROLES
 from tocsin.store import Home, open_api_keys
 from tocsin.trust.issuing import issue, revoke, rotate
 from tocsin.trust.keys import TOKEN, ApiKeys, new_secret, well_formed
