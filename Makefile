@@ -15,10 +15,10 @@ demo: $(STAMP)  ## a town, its criminals, and what Tocsin makes of them
 	$(BIN)/tocsin demo
 
 fast: $(STAMP)  ## the tests that take less than a minute
-	$(BIN)/pytest -q -m "not heavy"
+	$(BIN)/pytest -q -n 2 --dist loadfile -m "not heavy"
 
 test: lint types floors  ## everything that must hold
-	$(BIN)/pytest -q
+	$(BIN)/pytest -q -n 2 --dist loadfile
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
