@@ -161,7 +161,7 @@ class ServeSettings(_Section, frozen=True):
     """Seconds for which a connection is kept between requests."""
     drain_s: Annotated[float, Meta(gt=0, le=3600)] = 20.0
     """Seconds that requests under way are given when the server is told to stop."""
-    flush_ms: Annotated[int, Meta(ge=1, le=10_000)] = 20
+    flush_ms: Annotated[int, Meta(ge=1, le=10_000)] = 100
     """Milliseconds after which what was observed is made durable."""
     metrics_open: bool = False
     """Whether `/metrics` answers without a key."""
