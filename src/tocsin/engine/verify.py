@@ -157,8 +157,13 @@ class Verifier:
         )
 
     def _held(self, question: Question, event: Event) -> tuple[Held, ...]:
-        """List the restrictions on anything the question comes with: each of them counts."""
+        """List the restrictions on anything the question comes with: each of them counts.
+
+        What automation holds against an address counts for those who come as that address alone: many may share it,
+        and one of them must not be able to lock out the others. A person may restrict it for all.
+        """
         responder, origin = self._engine.story.responder, event.origin
+        shared = f"ip:{origin.address}" if event.subject != f"ip:{origin.address}" else None
         names = {
             event.subject: None,
             question.subject.entity: None,
@@ -176,6 +181,7 @@ class Verifier:
             for name in names
             if name is not None and responder.knows(name)
             for r in responder.in_force(name, question.time)
+            if name != shared or r.alert_id is None
         )
 
     def _named(self, entity: str) -> str:

@@ -13,6 +13,7 @@ from tocsin.config import DecideSettings, Entities
 from tocsin.engine.ruling import Rulings
 from tocsin.engine.verify import Verifier
 from tocsin.question import Identity, Party, Question
+from tocsin.record import Restriction
 from tocsin.trust.policy import PolicyStore
 
 NOW = START + timedelta(hours=1)
@@ -138,3 +139,20 @@ def test_nor_does_one_that_stands_in_the_journal_when_it_is_read_again(tmp_path)
     with Engine.open(home, Settings(), clock=lambda: NOW) as again:
         again.flush()
         assert verifier(again).ask(asked()).answer == "deny"
+
+
+def by_automation(entity):
+    return Restriction(
+        id="R-000001", entity=entity, rung="suspend", cause="rang", alert_id="A-000001",
+        time=START, expires=START + timedelta(hours=8), enforced=True,
+    )  # fmt: skip
+
+
+def test_who_shares_an_address_with_an_attacker_is_not_locked_out(engine):
+    engine.story.restrict(by_automation("ip:192.0.2.7"))
+    judge = verifier(engine)
+    assert judge.ask(asked(address="192.0.2.7")).answer == "allow"
+    nobody = msgspec.structs.replace(asked(address="192.0.2.7"), subject=Party(type="ip", id="192.0.2.7"))
+    assert judge.ask(nobody).answer == "deny"
+    suspend(engine, "ip:192.0.2.7")
+    assert judge.ask(asked(address="192.0.2.7")).answer == "deny"
