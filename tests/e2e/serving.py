@@ -19,7 +19,7 @@ import msgspec
 from tocsin.store import open_api_keys
 from tocsin.trust.issuing import issue
 
-START_S = 30.0
+START_S = 240  # the first start after an installation compiles
 SCRIPT = [sys.executable, "-m", "tocsin"]
 
 

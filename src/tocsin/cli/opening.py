@@ -10,7 +10,8 @@ import os
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from threading import Timer
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -48,6 +49,10 @@ __all__ = [
     "run_server",
     "run_server_for",
 ]
+
+
+_LATE_S: Final = 5.0
+"""Seconds after which somebody who waits for the server is told what it does."""
 
 
 class ReplayArguments(msgspec.Struct, frozen=True, kw_only=True):
@@ -172,7 +177,18 @@ def run_server(settings: Settings) -> None:
     """Serve the home until told to stop."""
     from tocsin.service.start import serve
 
-    serve(settings, load_entities(settings), lambda address: say(f"tocsin serves at {address}"), now)
+    late = Timer(_LATE_S, say, ["preparing; the first start after an installation compiles for about a minute"])
+    late.daemon = True
+    late.start()
+
+    def ready(address: str) -> None:
+        late.cancel()
+        say(f"tocsin serves at {address}")
+
+    try:
+        serve(settings, load_entities(settings), ready, now)
+    finally:
+        late.cancel()
 
 
 def run_server_for(settings: Settings, clock: Callable[[], datetime], visit: Callable[[str], None]) -> None:

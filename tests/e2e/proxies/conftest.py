@@ -24,7 +24,7 @@ EXAMPLES = Path(__file__).parents[3] / "examples"
 SCRIPT = Path(sys.executable).parent / "tocsin"
 KEYS = ("pep", "ada", "bob")
 ISSUER = ECKey.generate_key("P-256", parameters={"kid": "issuer-1"})
-WAIT_S = 30
+WAIT_S = 240  # the first start after an installation compiles
 
 POLICIES = """
 @id("public") permit (principal, action == Action::"GET", resource is route)
