@@ -14,8 +14,8 @@ $(STAMP): pyproject.toml
 demo: $(STAMP)  ## a town, its criminals, and what Tocsin makes of them
 	$(BIN)/tocsin demo
 
-fast: $(STAMP)  ## the tests that take less than a minute
-	$(BIN)/pytest -q -n 2 --dist loadfile -m "not heavy"
+fast: $(STAMP)  ## the tests that take a minute or a little more: no processes, no servers
+	$(BIN)/pytest -q -n 2 --dist loadfile -m "not heavy" --ignore=tests/e2e
 
 test: lint types floors  ## everything that must hold
 	$(BIN)/pytest -q -n 2 --dist loadfile
