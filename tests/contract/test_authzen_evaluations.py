@@ -75,7 +75,7 @@ def test_without_evaluations_it_is_one_question(point, asked, evaluations):
     answer = point.post("evaluations", asked() | evaluations)
     assert answer["decision"] is True
     assert "evaluations" not in answer
-    point.refuse("evaluations", {"subject": ALICE, "action": READ} | evaluations)
+    assert point.refuse("evaluations", {"subject": ALICE, "action": READ} | evaluations)["status"] == 400
 
 
 @pytest.mark.parametrize(
@@ -161,12 +161,12 @@ def test_a_subject_missing_everywhere_is_an_error_of_the_evaluation(point):
 
 @pytest.mark.parametrize("evaluations", [None, {}, "x", {"1": {}}, [5], [None], [[]], ["x"]])
 def test_evaluations_must_be_a_list_of_objects(point, asked, evaluations):
-    point.refuse("evaluations", asked() | {"evaluations": evaluations})
+    assert point.refuse("evaluations", asked() | {"evaluations": evaluations})["status"] == 400
 
 
 @pytest.mark.parametrize("default", [{"subject": "alice"}, {"action": {"name": 1}}, {"resource": []}, {"context": 1}])
 def test_a_default_of_the_wrong_kind_is_the_whole_request_s_error(point, asked, default):
-    point.refuse("evaluations", asked() | default | {"evaluations": [asked()]})
+    assert point.refuse("evaluations", asked() | default | {"evaluations": [asked()]})["status"] == 400
 
 
 def test_how_many_is_bounded(make_point):

@@ -84,10 +84,10 @@ def test_a_context_is_taken_and_unknown_members_are_ignored(point, path, body):
 @pytest.mark.parametrize(("path", "body"), SEARCHES)
 def test_what_is_required_and_missing_is_a_bad_request(point, path, body):
     for name in body:
-        point.refuse(path, {key: value for key, value in body.items() if key != name})
+        assert point.refuse(path, {key: value for key, value in body.items() if key != name})["status"] == 400
         for member in set(body[name]):
             short = {key: value for key, value in body[name].items() if key != member}
-            point.refuse(path, body | {name: short})
+            assert point.refuse(path, body | {name: short})["status"] == 400
 
 
 @pytest.mark.parametrize(("path", "body"), SEARCHES)
@@ -96,7 +96,7 @@ def test_what_is_required_and_missing_is_a_bad_request(point, path, body):
     [None, [], "x", {"limit": -1}, {"limit": "1"}, {"limit": 1.5}, {"limit": None}, {"token": 5}, {"properties": 1}],
 )
 def test_a_page_of_the_wrong_kind_is_a_bad_request(point, path, body, page):
-    point.refuse(path, body | {"page": page})
+    assert point.refuse(path, body | {"page": page})["status"] == 400
 
 
 def test_a_search_is_not_journaled(make_point):
@@ -116,7 +116,7 @@ def test_a_credential_is_verified(point):
 
 @pytest.mark.parametrize(("path", "body"), SEARCHES)
 def test_a_malformed_credential_is_a_bad_request(point, path, body):
-    point.refuse(path, body | {"context": {"credential": {"authorization": "x", "url": False}}})
+    assert point.refuse(path, body | {"context": {"credential": {"authorization": "x", "url": False}}})["status"] == 400
 
 
 # --- pages
@@ -204,7 +204,7 @@ def test_a_token_holds_for_one_caller_and_one_search_only(point):
     body = READERS | {"page": {"limit": 1}}
     body["page"]["token"] = point.post("search/subject", body)["page"]["next_token"]
     assert point.call("POST", "/access/v1/search/subject", json=body, key="tsn_reader").status_code == 400
-    point.refuse("search/resource", READABLE | {"page": body["page"]})
+    assert point.refuse("search/resource", READABLE | {"page": body["page"]})["status"] == 400
 
 
 @pytest.mark.parametrize("token", ["x", "????", "é", "AAAA" * 10, "A" * 100_000])
@@ -217,7 +217,7 @@ def test_every_bit_of_a_token_counts(point):
     for place in range(len(token)):
         other = "A" if token[place] != "A" else "B"
         forged = token[:place] + other + token[place + 1 :]
-        point.refuse("search/subject", READERS | {"page": {"token": forged}})
+        assert point.refuse("search/subject", READERS | {"page": {"token": forged}})["status"] == 400
 
 
 def test_a_large_result_comes_in_pages_unasked(make_point):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -92,7 +93,9 @@ async def _serve(house: House, home: Path, ready: Callable[[str], None]) -> None
         ready(address)
 
     loop = asyncio.get_running_loop()
-    beside = [loop.create_task(_warm(house)), loop.create_task(_follow(house))]
+    beside = [loop.create_task(_warm(house), name="issuers"), loop.create_task(_follow(house), name="policies")]
+    for task in beside:
+        task.add_done_callback(partial(_ended, house))
     try:
         await server.run(started)
     finally:
@@ -100,6 +103,12 @@ async def _serve(house: House, home: Path, ready: Callable[[str], None]) -> None
             task.cancel()
         told.unlink(missing_ok=True)
         await house.identity.aclose()
+
+
+def _ended(house: House, task: asyncio.Task[None]) -> None:
+    """Tell of work beside the answers that ended by an error; nothing that stops is to stop unseen."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        house.log.error("stopped", what=task.get_name(), exc_info=error)
 
 
 async def _follow(house: House) -> None:
