@@ -143,7 +143,6 @@ class Decision(_Noun, frozen=True):
     """How surprising the question itself was."""
     reasons: tuple[Reason, ...] = ()
     """Why it was surprising, where it was."""
-    alert_id: str | None = None
 
     @property
     def permitted(self) -> bool:
